@@ -1,0 +1,224 @@
+package cluster
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Version of coracle; the build sets it.
+var Version = "0.1.0-dev"
+
+const (
+	// DefaultDataDir is where a cluster keeps its state unless told otherwise.
+	DefaultDataDir = "/var/lib/coracle"
+	// AdminKubeconfig is the name of the administrator's kubeconfig in the data directory.
+	AdminKubeconfig = "admin.conf"
+)
+
+// Options say what a server is. The zero value, completed, is a single-node cluster on the default ports.
+type Options struct {
+	// DataDir holds all state: certificates, etcd, images, containers.
+	DataDir string
+	// BindAddress and HTTPSPort are where the API is served. Port -1 takes a free one.
+	BindAddress string
+	HTTPSPort   int
+	// AdvertiseAddress is where nodes and Pods reach the API server; the address of the default route unless set.
+	AdvertiseAddress string
+	// TLSSANs are further names and addresses for the serving certificate.
+	TLSSANs []string
+
+	// ControlPlaneOnly leaves out kubelet, proxy and DNS. It needs no root.
+	ControlPlaneOnly bool
+	NodeName, NodeIP string
+	// CgroupRoot is the cgroup beneath which that of all Pods is made; "/" unless set.
+	CgroupRoot string
+	// RuntimeEndpoint is the unix socket of a CRI runtime to use instead of the embedded containerd.
+	RuntimeEndpoint string
+	// KubeletPort is where the kubelet serves; 10250 unless set.
+	KubeletPort int
+
+	// ClusterCIDR and ServiceCIDR are the addresses of Pods and Services.
+	ClusterCIDR, ServiceCIDR string
+	// ClusterDomain is the suffix of DNS names.
+	ClusterDomain string
+
+	// EtcdServers are the URLs of an external etcd. None: etcd runs embedded.
+	EtcdServers []string
+	// EtcdCAFile, EtcdCertFile and EtcdKeyFile secure the connection to an external etcd.
+	EtcdCAFile, EtcdCertFile, EtcdKeyFile string
+
+	// The keys that several servers on one etcd share. Made in the data directory unless set.
+	CACertFile, CAKeyFile string
+	ServiceAccountKeyFile string
+	EncryptionKeyFile     string
+	EncryptionConfigFile  string
+	FrontProxyCACertFile  string
+	FrontProxyCAKeyFile   string
+}
+
+// Complete fills in what is not set and checks the whole. The error is one line that names the flag.
+func (o *Options) Complete() error {
+	o.setDefaults()
+	var err error
+	if o.DataDir, err = filepath.Abs(o.DataDir); err != nil {
+		return fmt.Errorf("--data-dir: %w", err)
+	}
+	if o.HTTPSPort < -1 || o.HTTPSPort > 65535 {
+		return fmt.Errorf("--https-port: %d is not a port (1-65535)", o.HTTPSPort)
+	}
+	if _, err := netip.ParseAddr(o.BindAddress); err != nil {
+		return fmt.Errorf("--bind-address: %q is not an IP address", o.BindAddress)
+	}
+	if err := o.completeAddresses(); err != nil {
+		return err
+	}
+	if err := o.checkCIDRs(); err != nil {
+		return err
+	}
+	return o.checkNames()
+}
+
+func (o *Options) setDefaults() {
+	fill := func(to *string, value string) {
+		if *to == "" {
+			*to = value
+		}
+	}
+	fill(&o.DataDir, DefaultDataDir)
+	fill(&o.BindAddress, "0.0.0.0")
+	fill(&o.CgroupRoot, "/")
+	fill(&o.ClusterCIDR, "10.244.0.0/16")
+	fill(&o.ServiceCIDR, "10.96.0.0/16")
+	fill(&o.ClusterDomain, "cluster.local")
+	if o.HTTPSPort == 0 {
+		o.HTTPSPort = 6443
+	}
+	if o.KubeletPort == 0 {
+		o.KubeletPort = 10250
+	}
+	if o.NodeName == "" {
+		name, _ := os.Hostname()
+		fill(&o.NodeName, strings.ToLower(name))
+	}
+}
+
+// completeAddresses finds this machine's address if it is not told.
+func (o *Options) completeAddresses() error {
+	for flag, value := range map[string]string{"--advertise-address": o.AdvertiseAddress, "--node-ip": o.NodeIP} {
+		if addr, err := netip.ParseAddr(value); value != "" && (err != nil || addr.IsUnspecified()) {
+			return fmt.Errorf("%s: %q is not an address of this machine", flag, value)
+		}
+	}
+	if o.AdvertiseAddress == "" {
+		o.AdvertiseAddress = o.NodeIP
+	}
+	if bind := netip.MustParseAddr(o.BindAddress); o.AdvertiseAddress == "" && !bind.IsUnspecified() {
+		o.AdvertiseAddress = o.BindAddress
+	}
+	if o.AdvertiseAddress == "" {
+		addr, err := localAddress()
+		switch {
+		case err == nil:
+			o.AdvertiseAddress = addr
+		case o.ControlPlaneOnly:
+			o.AdvertiseAddress = "127.0.0.1"
+		default:
+			return fmt.Errorf("--node-ip: this machine's address cannot be told (%w); give it", err)
+		}
+	}
+	if o.NodeIP == "" {
+		o.NodeIP = o.AdvertiseAddress
+	}
+	return nil
+}
+
+// localAddress is the source address of the default route, or else the first global one.
+func localAddress() (string, error) {
+	if c, err := net.Dial("udp", "192.0.2.1:9"); err == nil { // sends nothing: asks for the route only
+		defer c.Close()
+		if host, _, err := net.SplitHostPort(c.LocalAddr().String()); err == nil {
+			return host, nil
+		}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", err
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return n.IP.String(), nil
+		}
+	}
+	return "", fmt.Errorf("no interface with an IPv4 address besides loopback")
+}
+
+func (o *Options) checkCIDRs() error {
+	pods, err := netip.ParsePrefix(o.ClusterCIDR)
+	if err != nil || pods != pods.Masked() {
+		return fmt.Errorf("--cluster-cidr: %q is not a network like 10.244.0.0/16", o.ClusterCIDR)
+	}
+	services, err := netip.ParsePrefix(o.ServiceCIDR)
+	if err != nil || services != services.Masked() {
+		return fmt.Errorf("--service-cidr: %q is not a network like 10.96.0.0/16", o.ServiceCIDR)
+	}
+	if services.Addr().BitLen()-services.Bits() < 4 {
+		return fmt.Errorf("--service-cidr: %s is too small, cluster DNS needs its tenth address", services)
+	}
+	if !pods.Addr().Is4() || !services.Addr().Is4() {
+		return fmt.Errorf("--cluster-cidr, --service-cidr: IPv4 networks are needed")
+	}
+	if pods.Bits() > 24 {
+		return fmt.Errorf("--cluster-cidr: %s is too small, each node takes a /24", pods)
+	}
+	if pods.Overlaps(services) {
+		return fmt.Errorf("--cluster-cidr and --service-cidr overlap: %s, %s", pods, services)
+	}
+	for _, n := range []netip.Prefix{pods, services} {
+		if n.Contains(netip.MustParseAddr(o.NodeIP).Unmap()) {
+			return fmt.Errorf("--node-ip: %s lies within %s, which the cluster uses itself", o.NodeIP, n)
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkNames() error {
+	if errs := validation.IsDNS1123Subdomain(o.NodeName); len(errs) > 0 {
+		return fmt.Errorf("--node-name: %q: %s", o.NodeName, errs[0])
+	}
+	if errs := validation.IsDNS1123Subdomain(o.ClusterDomain); len(errs) > 0 {
+		return fmt.Errorf("--cluster-domain: %q: %s", o.ClusterDomain, errs[0])
+	}
+	for _, u := range o.EtcdServers {
+		if !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") {
+			return fmt.Errorf("--etcd-servers: %q is not a URL like https://10.0.0.1:2379", u)
+		}
+	}
+	if len(o.EtcdServers) == 0 && o.EtcdCAFile+o.EtcdCertFile+o.EtcdKeyFile != "" {
+		return fmt.Errorf("--etcd-cafile, --etcd-certfile, --etcd-keyfile: only with --etcd-servers")
+	}
+	if (o.EtcdCertFile == "") != (o.EtcdKeyFile == "") {
+		return fmt.Errorf("--etcd-certfile and --etcd-keyfile go together")
+	}
+	if o.EncryptionKeyFile != "" && o.EncryptionConfigFile != "" {
+		return fmt.Errorf("--encryption-key-file and --encryption-provider-config exclude each other")
+	}
+	return nil
+}
+
+// Admin is the path of the administrator's kubeconfig.
+func (o *Options) Admin() string { return filepath.Join(o.DataDir, AdminKubeconfig) }
+
+// DNSAddress is the address of cluster DNS: the tenth of the Service network.
+func (o *Options) DNSAddress() netip.Addr {
+	a := netip.MustParsePrefix(o.ServiceCIDR).Addr()
+	for range 10 {
+		a = a.Next()
+	}
+	return a
+}

@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOptionsRefuseWhatCannotWork(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		o    Options
+		want string // in the error; "" for none
+	}{
+		{"nothing set", Options{}, ""},
+		{"every network set", Options{ClusterCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/20"}, ""},
+		{"port too high", Options{HTTPSPort: 70000}, "--https-port"},
+		{"bind address is a name", Options{BindAddress: "localhost"}, "--bind-address"},
+		{"advertised address is none", Options{AdvertiseAddress: "0.0.0.0"}, "--advertise-address"},
+		{"node address is a name", Options{NodeIP: "me"}, "--node-ip"},
+		{"Pod network with host bits", Options{ClusterCIDR: "10.244.1.0/16"}, "--cluster-cidr"},
+		{"Pod network too small", Options{ClusterCIDR: "10.244.0.0/25"}, "--cluster-cidr"},
+		{"Service network too small", Options{ServiceCIDR: "10.96.0.0/29"}, "--service-cidr"},
+		{"networks overlap", Options{ClusterCIDR: "10.96.0.0/12"}, "overlap"},
+		{"node within the Pod network", Options{NodeIP: "10.244.3.4"}, "--node-ip"},
+		{"node name with a space", Options{NodeName: "my node"}, "--node-name"},
+		{"domain with an underscore", Options{ClusterDomain: "my_cluster"}, "--cluster-domain"},
+		{"etcd without a scheme", Options{EtcdServers: []string{"10.0.0.1:2379"}}, "--etcd-servers"},
+		{"etcd files without etcd", Options{EtcdCAFile: "ca.pem"}, "--etcd-servers"},
+		{"half a key pair", Options{EtcdServers: []string{"https://e:2379"}, EtcdCertFile: "c.pem"}, "--etcd-keyfile"},
+		{"two ways to encrypt", Options{EncryptionKeyFile: "a", EncryptionConfigFile: "b"}, "--encryption-key-file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := test.o
+			if o.NodeIP == "" {
+				o.NodeIP = "192.0.2.7"
+			}
+			err := o.Complete()
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("unexpected error: %v", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("error is %v, want one about %s", err, test.want)
+			case err != nil && strings.Contains(err.Error(), "\n"):
+				t.Errorf("error has several lines: %v", err)
+			}
+		})
+	}
+}
+
+func TestCompletedOptions(t *testing.T) {
+	o := Options{DataDir: "x", NodeIP: "192.0.2.7", NodeName: "n", ServiceCIDR: "10.96.0.0/16"}
+	if err := o.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	if !filepath.IsAbs(o.DataDir) {
+		t.Errorf("data directory %q is relative", o.DataDir)
+	}
+	if o.AdvertiseAddress != "192.0.2.7" {
+		t.Errorf("advertised address is %q, want the node's", o.AdvertiseAddress)
+	}
+	if got := o.DNSAddress().String(); got != "10.96.0.10" {
+		t.Errorf("DNS is at %s, want the tenth address", got)
+	}
+}
