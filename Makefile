@@ -1,0 +1,70 @@
+# Coracle: all of Kubernetes in one program. `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+KUBERNETES := $(shell sed -n 's/^\tk8s.io\/apiserver v0\./v1./p' go.mod)
+X        := k8s.io/component-base/version
+LDFLAGS  := -s -w -X $(X).gitVersion=$(KUBERNETES)+coracle -X $(X).gitMajor=1 -X $(X).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) \
+            -X $(X).gitTreeState=clean -X $(X).buildDate=$(shell git log -1 --format=%cd --date=format:%Y-%m-%dT%H:%M:%SZ 2>/dev/null) \
+            -X $(X).gitCommit=$(shell git rev-parse HEAD 2>/dev/null) -X github.com/coracle-k8s/coracle/cmd/cluster.Version=$(VERSION)
+ARGS     ?=
+
+.PHONY: help up down reset demo test test-v2 bench build runtime images go packages generate verify vuln clean
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+up: packages build ## start a cluster on this machine, as root, and wait until it is usable (ARGS="--flag ...")
+	@bin/coracle up $(ARGS)
+
+down: ## stop it, and everything that it runs
+	@bin/coracle down $(ARGS)
+
+reset: ## stop it and delete its state
+	@bin/coracle reset $(ARGS)
+
+demo: packages build images ## deploy, expose, scale, update and look into a small web server
+	@hack/demo.sh
+
+test: go packages build images ## all tests, a node with real containers among them
+	$(GO) vet ./...
+	$(GO) test -race -timeout 20m ./...
+
+test-v2: go build images ## a node on a cgroup v2 machine, emulated
+	@hack/testv2/run.sh
+
+bench: packages build images ## start-up, idle and latency figures, as docs/benchmarks.md records them
+	@$(GO) run ./hack/bench $(ARGS)
+
+build: go runtime ## bin/coracle
+	@echo "building bin/coracle (minutes the first time)"
+	@CGO_ENABLED=0 $(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/coracle ./cmd/coracle 2>&1 | hack/progress.sh
+
+runtime: go ## what bin/coracle carries: shim, runc, network plugin, pause
+	@hack/packages.sh gcc libc6-dev libseccomp-dev
+	@$(GO) run ./hack/runtime/build
+
+images: go ## the demo's images
+	@$(GO) run ./hack/image
+
+packages: ## the Debian packages that running needs
+	@hack/packages.sh iptables mount curl
+
+go:
+	@hack/check-go.sh
+
+generate: go ## OpenAPI documents and the like in generated/
+	$(GO) generate ./generated/...
+
+verify: go ## what is generated is up to date, and formatted
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	$(GO) generate ./generated/...
+	git diff --exit-code -- generated
+
+vuln: go ## known vulnerabilities
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean: ## what was built
+	rm -rf bin generated/runtime/linux_*/*.zst
