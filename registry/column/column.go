@@ -58,3 +58,21 @@ func Text[S ~string](s *S, missing string) string {
 	}
 	return string(*s)
 }
+
+// Name is the first column, for tables that do not have name and age where the kit puts them.
+func Name[T resource.Object]() resource.Column[T] {
+	return resource.Column[T]{Name: "Name", Format: "name", Description: metav1.ObjectMeta{}.SwaggerDoc()["name"], Cell: func(obj T) any {
+		return meta(obj).Name
+	}}
+}
+
+// Age is the column with the time since creation.
+func Age[T resource.Object]() resource.Column[T] {
+	return resource.Column[T]{Name: "Age", Description: metav1.ObjectMeta{}.SwaggerDoc()["creationTimestamp"], Cell: func(obj T) any {
+		return resource.Age(meta(obj).CreationTimestamp.Time)
+	}}
+}
+
+func meta(obj metav1.ObjectMetaAccessor) *metav1.ObjectMeta {
+	return obj.GetObjectMeta().(*metav1.ObjectMeta)
+}
