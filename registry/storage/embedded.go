@@ -1,0 +1,178 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	"go.etcd.io/etcd/client/pkg/v3/types"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/config"
+	"go.etcd.io/etcd/server/v3/etcdserver"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/features"
+	"go.etcd.io/raft/v3/raftpb"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/sys/unix"
+	apistorage "k8s.io/apiserver/pkg/storage"
+	etcdfeature "k8s.io/apiserver/pkg/storage/feature"
+)
+
+const (
+	memberName = "coracle"
+	// noPeer is what a single member is told its own address to be; nothing listens there.
+	noPeer = "http://127.0.0.1:1"
+
+	startLimit = 30 * time.Second
+	stopLimit  = 5 * time.Second
+)
+
+// Embedded starts a one-member etcd in this process, without any listener, on a directory that it creates. The directory
+// is locked: a second server on it is refused. Every acknowledged write has been synced to disk.
+func Embedded(ctx context.Context, dir string) (*Backend, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the etcd directory: %w", err)
+	}
+	lock, err := lockDirectory(dir)
+	if err != nil {
+		return nil, err
+	}
+	member, err := startMember(ctx, dir)
+	if err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("starting etcd on %s: %w", dir, err)
+	}
+	client := v3client.New(member)
+	etcdfeature.DefaultFeatureSupportChecker.CheckClient(ctx, inProcess{}, apistorage.RequestWatchProgress)
+	return newBackend(client, func() {
+		_ = client.Close()
+		stopMember(member)
+		_ = lock.Close()
+	}), nil
+}
+
+// lockDirectory takes the lock that keeps other processes, and other servers of this one, off dir.
+func lockDirectory(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock of the etcd directory: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("locking the etcd directory %s: another server uses it: %w", dir, err)
+	}
+	return lock, nil
+}
+
+// startMember returns when the member can be written to. What etcd reports of a damaged directory by ending the process
+// becomes an error, as long as it happens here.
+func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer, err error) {
+	logger, err := quietLogger()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if fatal := recover(); fatal != nil {
+			err = fmt.Errorf("the directory is damaged or cannot be written: %v", fatal)
+		}
+	}()
+	member, err = etcdserver.NewServer(memberConfig(dir, logger))
+	if err != nil {
+		return nil, err
+	}
+	member.Start()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := electItself(ctx, member); err != nil {
+		stopMember(member)
+		return nil, err
+	}
+	return member, nil
+}
+
+func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
+	self := types.MustNewURLs([]string{noPeer})
+	_, err := os.Stat(filepath.Join(dir, "member", "wal"))
+	return config.ServerConfig{
+		Name:                        memberName,
+		DataDir:                     dir,
+		PeerURLs:                    self,
+		InitialPeerURLsMap:          types.URLsMap{memberName: self},
+		InitialClusterToken:         memberName,
+		NewCluster:                  os.IsNotExist(err),
+		TickMs:                      100, // an idle server wakes up for every tick
+		ElectionTicks:               10,
+		InitialElectionTickAdvance:  true,
+		PreVote:                     true,
+		SnapshotCount:               etcdserver.DefaultSnapshotCount,
+		SnapshotCatchUpEntries:      etcdserver.DefaultSnapshotCatchUpEntries,
+		MaxSnapFiles:                5,
+		MaxWALFiles:                 5,
+		QuotaBackendBytes:           8 << 30,
+		BackendFreelistType:         bolt.FreelistMapType,
+		MaxTxnOps:                   128,
+		MaxRequestBytes:             1.5 * (1 << 20),
+		MaxLearners:                 1,
+		StrictReconfigCheck:         true,
+		AuthToken:                   "simple",
+		BcryptCost:                  4,
+		TokenTTL:                    300,
+		CompactionBatchLimit:        1000,
+		WatchProgressNotifyInterval: 10 * time.Minute,
+		DowngradeCheckTime:          5 * time.Second,
+		WarningApplyDuration:        time.Second,
+		WarningUnaryRequestDuration: time.Second,
+		V2Deprecation:               config.V2DeprDefault,
+		ServerFeatureGate:           features.NewDefaultServerFeatureGate(memberName, logger),
+		Logger:                      logger,
+	}
+}
+
+// quietLogger reports errors, on standard error. Where etcd would exit, it panics.
+func quietLogger() (*zap.Logger, error) {
+	c := zap.NewProductionConfig()
+	c.Level = zap.NewAtomicLevelAt(zapcore.ErrorLevel)
+	c.DisableStacktrace = true
+	return c.Build(zap.WithFatalHook(zapcore.WriteThenPanic))
+}
+
+// electItself makes a single member lead at once, instead of after an election timeout of slow ticks: by a leader's
+// hand-over message from itself. It is refused, without harm, until the member has applied its own configuration: hence the loop.
+func electItself(ctx context.Context, member *etcdserver.EtcdServer) error {
+	id := uint64(member.MemberID())
+	retry := time.NewTicker(2 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		_ = member.Process(ctx, raftpb.Message{Type: raftpb.MsgTimeoutNow, To: id, From: id})
+		select {
+		case <-member.ReadyNotify():
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the member to lead: %w", ctx.Err())
+		case <-retry.C:
+		}
+	}
+}
+
+// stopMember waits for the member to stop, but not for clients that never let go.
+func stopMember(member *etcdserver.EtcdServer) {
+	go member.Stop()
+	select {
+	case <-member.StopNotify():
+	case <-time.After(stopLimit):
+		member.HardStop()
+	}
+}
+
+// inProcess tells the library's feature checker, which asks endpoints over the network, what the embedded etcd can do.
+type inProcess struct{}
+
+func (inProcess) Endpoints() []string { return []string{"in-process"} }
+
+func (inProcess) Status(context.Context, string) (*clientv3.StatusResponse, error) {
+	return &clientv3.StatusResponse{Version: embeddedVersion}, nil
+}
