@@ -1,0 +1,29 @@
+package scheduler
+
+import (
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/imagelocality"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeaffinity"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodename"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeports"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/noderesources"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeunschedulable"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/tainttoleration"
+)
+
+// defaultPlugins are all plugins, in the order in which they filter, with upstream's weights.
+func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.Interface) []framework.Weighted {
+	return []framework.Weighted{
+		{Plugin: nodeunschedulable.Plugin{}},
+		{Plugin: nodename.Plugin{}},
+		{Plugin: tainttoleration.Plugin{}, Weight: 3},
+		{Plugin: nodeaffinity.Plugin{}, Weight: 2},
+		{Plugin: nodeports.Plugin{}},
+		{Plugin: noderesources.Fit{}, Weight: 1},
+		{Plugin: noderesources.Balanced{}, Weight: 1},
+		{Plugin: imagelocality.Plugin{}, Weight: 1},
+	}
+}

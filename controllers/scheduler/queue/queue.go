@@ -1,0 +1,294 @@
+// Package queue holds the pods that wait for a node and says which is next.
+//
+// A pod is in one of four places: active (ready, by priority), backing off,
+// unschedulable (until an event may help it) or gated. One that has been
+// popped is in flight until it is rejected or done, and what happens
+// meanwhile is kept for it, so that no event is missed.
+package queue
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+)
+
+const (
+	firstBackoff = time.Second
+	longBackoff  = 10 * time.Second
+	// stale is how long a pod stays unschedulable without any event: a net under wrong hints.
+	stale = 5 * time.Minute
+)
+
+type place int
+
+const (
+	nowhere place = iota
+	active
+	backingOff
+	unschedulable
+	gated
+)
+
+// Item is a pod that waits, and its history. Only its holder may read it:
+// the queue, or between Pop and Reject or Done who popped it.
+type Item struct {
+	*snapshot.Pod
+	// Attempts counts how often the pod has been popped, Since is when it came first.
+	Attempts int
+	Since    time.Time
+
+	place    place
+	index    int
+	queued   time.Time
+	backoff  time.Time
+	failed   bool
+	rejected sets.Set[string]
+}
+
+// Queue is safe for concurrent use; one caller pops.
+type Queue struct {
+	interests map[string][]framework.Interest
+
+	mu       sync.Mutex
+	wake     sync.Cond
+	items    map[types.UID]*Item
+	active   *itemHeap
+	backoff  *itemHeap
+	flights  map[types.UID]*flight
+	history  history
+	deadline *time.Timer
+	armed    time.Time
+	closed   bool
+}
+
+// flight is a popped pod and what has become of it meanwhile.
+type flight struct {
+	since   uint64
+	latest  *snapshot.Pod
+	deleted bool
+}
+
+// New returns an empty queue. Interests say, by plugin, which events may help
+// pods that the plugin rejected.
+func New(interests map[string][]framework.Interest) *Queue {
+	q := &Queue{
+		interests: interests,
+		items:     map[types.UID]*Item{},
+		active:    &itemHeap{less: byPriority},
+		backoff:   &itemHeap{less: byBackoff},
+		flights:   map[types.UID]*flight{},
+	}
+	q.wake.L = &q.mu
+	return q
+}
+
+// Set adds a pod, or tells of its new state. The error is about malformed
+// affinity; the pod is queued nevertheless.
+func (q *Queue) Set(pod *corev1.Pod) error {
+	parsed, err := snapshot.NewPod(pod)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if f, flying := q.flights[pod.UID]; flying {
+		q.history.add(framework.Event{Action: framework.SelfChanged, Old: f.latest.Pod, New: pod})
+		f.latest = parsed
+		return err
+	}
+	item, known := q.items[pod.UID]
+	if !known {
+		now := time.Now()
+		item = &Item{Pod: parsed, Since: now, queued: now}
+		q.items[pod.UID] = item
+		q.enter(item)
+		return err
+	}
+	old := item.Pod
+	item.Pod = parsed
+	switch item.place {
+	case active:
+		heap.Fix(q.active, item.index)
+	case gated:
+		if len(pod.Spec.SchedulingGates) == 0 {
+			q.move(item, active)
+		}
+	case unschedulable:
+		if q.helps(item, framework.Event{Action: framework.SelfChanged, Old: old.Pod, New: pod}) {
+			q.ready(item)
+		}
+	}
+	return err
+}
+
+// Remove forgets a pod. It does nothing for an unknown one.
+func (q *Queue) Remove(uid types.UID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if item, known := q.items[uid]; known {
+		q.move(item, nowhere)
+		delete(q.items, uid)
+	}
+	if f, flying := q.flights[uid]; flying {
+		f.deleted = true
+	}
+}
+
+// Pop takes the next pod, waiting for one. It returns nil when the context ends.
+func (q *Queue) Pop(ctx context.Context) *Item {
+	defer context.AfterFunc(ctx, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.wake.Broadcast()
+	})()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for ctx.Err() == nil {
+		if item := q.next(); item != nil {
+			q.move(item, nowhere)
+			delete(q.items, item.UID)
+			item.Attempts++
+			q.flights[item.UID] = &flight{since: q.history.next(), latest: item.Pod}
+			return item
+		}
+		q.wake.Wait()
+	}
+	return nil
+}
+
+// next is the first of the active pods; when there is none, of those that
+// back off for want of a node: waiting longer would help nobody.
+func (q *Queue) next() *Item {
+	if q.active.Len() > 0 {
+		return q.active.items[0]
+	}
+	if q.backoff.Len() > 0 && !q.backoff.items[0].failed {
+		return q.backoff.items[0]
+	}
+	return nil
+}
+
+// Done ends the flight of a pod that has its node, or needs none any more.
+func (q *Queue) Done(uid types.UID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.land(uid)
+}
+
+// Reject puts a popped pod back: to wait for an event that may satisfy one of
+// the plugins that rejected it. Without plugins it was an error, and is tried
+// again after its backoff. It returns the pod as it is now, nil when it is gone.
+func (q *Queue) Reject(item *Item, plugins sets.Set[string]) *snapshot.Pod {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f, flying := q.flights[item.UID]
+	if !flying || f.deleted {
+		q.land(item.UID)
+		return nil
+	}
+	now := time.Now()
+	item.Pod, item.queued, item.rejected, item.failed = f.latest, now, plugins, plugins.Len() == 0
+	item.backoff = now.Add(backoffAfter(item.Attempts))
+	q.items[item.UID] = item
+	switch {
+	case len(item.Spec.SchedulingGates) > 0:
+		q.move(item, gated)
+	case item.failed || q.history.any(f.since, func(e framework.Event) bool { return q.helps(item, e) }):
+		q.ready(item)
+	default:
+		q.move(item, unschedulable)
+		q.arm(now.Add(stale))
+	}
+	q.land(item.UID)
+	return item.Pod
+}
+
+// Tell moves the pods that an event may help.
+func (q *Queue) Tell(event framework.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.flights) > 0 {
+		q.history.add(event)
+	}
+	for _, item := range q.items {
+		if item.place == unschedulable && q.helps(item, event) {
+			q.ready(item)
+		}
+	}
+}
+
+// Activate makes a waiting pod ready at once.
+func (q *Queue) Activate(uid types.UID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if item, known := q.items[uid]; known && item.place != gated && item.place != active {
+		q.move(item, active)
+	}
+}
+
+func (q *Queue) land(uid types.UID) {
+	delete(q.flights, uid)
+	oldest := q.history.next()
+	for _, f := range q.flights {
+		oldest = min(oldest, f.since)
+	}
+	q.history.dropBefore(oldest)
+}
+
+func (q *Queue) enter(item *Item) {
+	if len(item.Spec.SchedulingGates) > 0 {
+		q.move(item, gated)
+		return
+	}
+	q.move(item, active)
+}
+
+// ready makes a pod active, after its backoff.
+func (q *Queue) ready(item *Item) {
+	if item.backoff.After(time.Now()) {
+		q.move(item, backingOff)
+		q.arm(item.backoff)
+		return
+	}
+	q.move(item, active)
+}
+
+func (q *Queue) move(item *Item, to place) {
+	switch item.place {
+	case active:
+		heap.Remove(q.active, item.index)
+	case backingOff:
+		heap.Remove(q.backoff, item.index)
+	}
+	item.place = to
+	switch to {
+	case active:
+		heap.Push(q.active, item)
+		q.wake.Signal()
+	case backingOff:
+		heap.Push(q.backoff, item)
+		q.wake.Signal()
+	}
+}
+
+// helps says whether an event may satisfy one of the plugins that rejected a pod.
+func (q *Queue) helps(item *Item, event framework.Event) bool {
+	if event.Action == framework.SelfChanged {
+		if changed, ok := event.New.(*corev1.Pod); !ok || changed.UID != item.UID {
+			return false
+		}
+	}
+	for plugin := range item.rejected {
+		for _, interest := range q.interests[plugin] {
+			if interest.Actions&event.Action != 0 && (interest.Helps == nil || interest.Helps(item.Pod.Pod, event)) {
+				return true
+			}
+		}
+	}
+	return false
+}
