@@ -1,0 +1,132 @@
+// Package controllers is the list of all controllers.
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/coracle-k8s/coracle/controllers/deployment"
+	"github.com/coracle-k8s/coracle/controllers/endpointslice"
+	"github.com/coracle-k8s/coracle/controllers/namespace"
+	"github.com/coracle-k8s/coracle/controllers/owned"
+	"github.com/coracle-k8s/coracle/controllers/replicaset"
+	"github.com/coracle-k8s/coracle/controllers/rootcacertpublisher"
+	"github.com/coracle-k8s/coracle/controllers/seen"
+	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
+)
+
+// Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called once for each
+// controller with its user name, "system:serviceaccount:kube-system:<controller>".
+type Config struct {
+	// Client reads typed objects from the manager's cache and writes as the user. Unstructured objects must be read
+	// from the server, which is what controller-runtime's client does by default.
+	Client func(user string) client.Client
+	// RESTConfig is for what goes around the cache: discovery, metadata of any resource, typed clients of libraries.
+	RESTConfig func(user string) *rest.Config
+	// Recorder writes Events as the user.
+	Recorder func(user string) events.EventRecorder
+	// WaitFor returns when the manager's cache shows the object at its resource version or later. Nil is fine: then
+	// the cache is looked at until it does.
+	WaitFor func(ctx context.Context, o client.Object) error
+
+	// ClusterCIDR is what Pod addresses of Nodes are cut from; the zero value means that Nodes get none.
+	ClusterCIDR netip.Prefix
+	// NodeCIDRBits is the prefix length of a Node's share of ClusterCIDR; zero means 24 for IPv4, 64 for IPv6.
+	NodeCIDRBits int
+	// ServiceCIDR is what cluster IPs of Services are from; no Node gets a part of it.
+	ServiceCIDR netip.Prefix
+	// NodePorts are the first and the last port that Services may have on Nodes.
+	NodePorts [2]int32
+	// RootCA is the PEM bundle that Pods trust the API server by.
+	RootCA []byte
+
+	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
+	NodeMonitorGrace time.Duration
+	// NodeStartupGrace is the same for a Node that has not reported yet; zero means 60 seconds.
+	NodeStartupGrace time.Duration
+}
+
+// kit is Config for one controller.
+type kit struct {
+	Config
+	mgr  manager.Manager
+	user string
+}
+
+// Client writes nothing that the cache does not show on return.
+func (k kit) client() client.Client {
+	return seen.New(k.Client(k.user), k.mgr.GetCache(), k.WaitFor)
+}
+
+func (k kit) recorder() events.EventRecorder { return k.Recorder(k.user) }
+
+func (k kit) clientset() (kubernetes.Interface, error) { return kubernetes.NewForConfig(k.RESTConfig(k.user)) }
+
+func (k kit) discovery() (discovery.DiscoveryInterface, error) {
+	return discovery.NewDiscoveryClientForConfig(k.RESTConfig(k.user))
+}
+
+func (k kit) metadata() (metadata.Interface, error) { return metadata.NewForConfig(k.RESTConfig(k.user)) }
+
+// unit is one controller: its name, which its service account has too, and how to put it on the manager.
+type unit struct {
+	name     string
+	register func(kit) error
+}
+
+// all lists every controller. The order means nothing.
+func all() []unit {
+	return []unit{
+		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
+		{endpointslice.Name, registerEndpointSlice},
+		{namespace.Name, registerNamespace},
+		{replicaset.Name, func(k kit) error { return replicaset.Register(k.mgr, k.client(), k.recorder()) }},
+		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},
+		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
+	}
+}
+
+// Register puts every controller on the manager. It starts nothing; the manager does. The manager's client is not
+// used, only its cache.
+func Register(mgr manager.Manager, c Config) error {
+	if err := owned.AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	for _, controller := range all() {
+		k := kit{Config: c, mgr: mgr, user: "system:serviceaccount:kube-system:" + controller.name}
+		if err := controller.register(k); err != nil {
+			return fmt.Errorf("registering %s: %w", controller.name, err)
+		}
+	}
+	return nil
+}
+
+func registerEndpointSlice(k kit) error {
+	clientset, err := k.clientset()
+	if err != nil {
+		return err
+	}
+	return endpointslice.Register(k.mgr, k.client(), clientset, k.recorder())
+}
+
+func registerNamespace(k kit) error {
+	resources, err := k.discovery()
+	if err != nil {
+		return err
+	}
+	objects, err := k.metadata()
+	if err != nil {
+		return err
+	}
+	return namespace.Register(k.mgr, k.client(), resources, objects)
+}

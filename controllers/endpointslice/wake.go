@@ -1,0 +1,106 @@
+package endpointslice
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/endpointslice/util"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/controllers/loop"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// onPod wakes the Services that select a Pod, before or after, if the change can matter to them.
+func (r *controller) onPod() handler.EventHandler {
+	wake := func(ctx context.Context, old, now any, q queue) {
+		services, err := util.GetServicesToUpdate(serviceLister{reader: r.client}, util.GetPodUpdateProjectionKey(old, now))
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "Listing the services of a pod")
+			return
+		}
+		for service := range services {
+			enqueue(service, q)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { wake(ctx, nil, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { wake(ctx, e.ObjectOld, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { wake(ctx, e.Object, nil, q) },
+	}
+}
+
+func enqueue(key string, q queue) {
+	if namespace, name, err := cache.SplitMetaNamespaceKey(key); err == nil {
+		q.Add(loop.Request(namespace, name))
+	}
+}
+
+// onNode keeps the shares of zones up to date, and wakes the Services whose hints no longer fit.
+func (r *controller) onNode() handler.EventHandler {
+	refresh := func(ctx context.Context, q queue) {
+		var nodes corev1.NodeList
+		if err := r.client.List(ctx, &nodes); err != nil {
+			klog.FromContext(ctx).Error(err, "Listing nodes")
+			return
+		}
+		r.topology.SetNodes(klog.FromContext(ctx), pointers(nodes.Items))
+		for _, service := range r.topology.GetOverloadedServices() {
+			enqueue(service, q)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, _ event.CreateEvent, q queue) { refresh(ctx, q) },
+		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { refresh(ctx, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			old, now := e.ObjectOld.(*corev1.Node), e.ObjectNew.(*corev1.Node)
+			if core.NodeReady(old) != core.NodeReady(now) || zone(old) != zone(now) {
+				refresh(ctx, q)
+			}
+		},
+	}
+}
+
+func zone(node *corev1.Node) string { return node.Labels[corev1.LabelTopologyZone] }
+
+// onSlice wakes a Service some time after another than this controller has changed one of its slices.
+func (r *controller) onSlice() handler.EventHandler {
+	wake := func(o client.Object, q queue) {
+		if request, ok := serviceOf(o.(*discoveryv1.EndpointSlice)); ok {
+			q.AddAfter(request, foreignChanges)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+			if slice := e.Object.(*discoveryv1.EndpointSlice); r.slices.ManagedByController(slice) && r.tracker.ShouldSync(slice) {
+				wake(slice, q)
+			}
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			old, now := e.ObjectOld.(*discoveryv1.EndpointSlice), e.ObjectNew.(*discoveryv1.EndpointSlice)
+			switch {
+			case old.Labels[discoveryv1.LabelServiceName] != now.Labels[discoveryv1.LabelServiceName]:
+				wake(old, q)
+				wake(now, q)
+			case r.slices.ManagedByChanged(old, now), r.slices.ManagedByController(now) && r.tracker.ShouldSync(now):
+				wake(now, q)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			slice := e.Object.(*discoveryv1.EndpointSlice)
+			mine := r.slices.ManagedByController(slice) && r.tracker.Has(slice)
+			if mine && !r.tracker.HandleDeletion(slice) {
+				wake(slice, q)
+			}
+		},
+	}
+}
