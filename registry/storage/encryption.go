@@ -2,14 +2,7 @@ package storage
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -58,42 +51,6 @@ func (e *Encryption) of(gr schema.GroupResource) value.Transformer {
 		return identity.NewEncryptCheckTransformer()
 	}
 	return e.transformers.TransformerForResource(gr)
-}
-
-// Key reads the key in a file, or makes one there (mode 0600) if there is no file. Servers that share an etcd must share it.
-func Key(file string) (key [32]byte, err error) {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return makeKey(file)
-	}
-	if err != nil {
-		return key, fmt.Errorf("reading the encryption key: %w", err)
-	}
-	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(decoded) != len(key) {
-		return key, fmt.Errorf("reading the encryption key %s: it must be %d bytes in base64", file, len(key))
-	}
-	copy(key[:], decoded)
-	return key, nil
-}
-
-// makeKey makes sure that the key is on disk before anything is encrypted with it.
-func makeKey(file string) (key [32]byte, err error) {
-	if _, err := rand.Read(key[:]); err != nil {
-		return key, fmt.Errorf("making an encryption key: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return key, fmt.Errorf("making the directory of the encryption key: %w", err)
-	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return key, fmt.Errorf("making the encryption key: %w", err)
-	}
-	_, err = fmt.Fprintln(f, base64.StdEncoding.EncodeToString(key[:]))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return key, fmt.Errorf("writing the encryption key %s: %w", file, err)
-	}
-	return key, nil
 }
 
 // Verify reads a stored Secret, if there is one: with another key than the one that encrypted it, the server must not start.

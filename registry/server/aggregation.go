@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/apiextensions-apiserver/pkg/apiserver"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
+	aggregatorscheme "k8s.io/kube-aggregator/pkg/apiserver/scheme"
+	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
+	"k8s.io/kube-aggregator/pkg/controllers/autoregister"
+
+	"github.com/coracle-k8s/coracle/apis/scheme"
+)
+
+// aggregation makes the server that requests reach first. It sends them to where their group version's APIService says: to
+// the resources' server, behind it that of custom resources, or to a Service in the cluster.
+func (s *Server) aggregation(main *genericapiserver.GenericAPIServer, extensions *apiserver.CustomResourceDefinitions) (*aggregator.APIAggregator, error) {
+	config := *s.generic
+	config.PostStartHooks = map[string]genericapiserver.PostStartHookConfigEntry{}
+	config.SkipOpenAPIInstallation = true
+	config.OpenAPIConfig = nil
+	config.OpenAPIV3Config = extensionsOpenAPI()
+	config.RESTOptionsGetter = s.stores.Getter(func(schema.GroupResource) (runtime.Codec, runtime.GroupVersioner, error) {
+		gv := apiregistrationv1.SchemeGroupVersion
+		return aggregatorscheme.Codecs.LegacyCodec(gv), gv, nil
+	})
+	c := aggregator.Config{
+		GenericConfig: &genericapiserver.RecommendedConfig{Config: config, SharedInformerFactory: s.informers},
+		ExtraConfig: aggregator.ExtraConfig{
+			ProxyClientCertFile: s.config.FrontProxy.CertFile,
+			ProxyClientKeyFile:  s.config.FrontProxy.KeyFile,
+			ServiceResolver:     s.resolver(),
+			ProxyTransport:      &http.Transport{DialContext: (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext},
+		},
+	}
+	top, err := c.Complete().NewWithDelegate(main)
+	if err != nil {
+		return nil, err
+	}
+	return top, s.registerGroups(top, extensions)
+}
+
+// registerGroups keeps an APIService for each group version that is served here: built in, or by a CustomResourceDefinition.
+func (s *Server) registerGroups(top *aggregator.APIAggregator, extensions *apiserver.CustomResourceDefinitions) error {
+	client, err := apiregistrationclient.NewForConfig(s.generic.LoopbackClientConfig)
+	if err != nil {
+		return fmt.Errorf("making a client for API services: %w", err)
+	}
+	services := top.APIRegistrationInformers.Apiregistration().V1().APIServices()
+	register := autoregister.NewAutoRegisterController(services, client)
+	for gv, at := range priorities() {
+		if len(s.endpoints[gv]) > 0 || gv == (schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}) {
+			register.AddAPIServiceToSyncOnStart(apiService(gv, at))
+		}
+		s.generic.AggregatedDiscoveryGroupManager.SetGroupVersionPriority(metav1.GroupVersion(gv), int(at.group), int(at.version))
+	}
+	crds := newDefinedGroups(extensions.Informers.Apiextensions().V1().CustomResourceDefinitions(), register)
+	return top.GenericAPIServer.AddPostStartHook("kube-apiserver-autoregistration", func(hook genericapiserver.PostStartHookContext) error {
+		if err := crds.start(hook.Context); err != nil {
+			return err
+		}
+		go register.Run(2, hook.Done())
+		return nil
+	})
+}
+
+func apiService(gv schema.GroupVersion, at priority) *apiregistrationv1.APIService {
+	return &apiregistrationv1.APIService{
+		ObjectMeta: metav1.ObjectMeta{Name: gv.Version + "." + gv.Group},
+		Spec: apiregistrationv1.APIServiceSpec{
+			Group: gv.Group, Version: gv.Version, GroupPriorityMinimum: at.group, VersionPriority: at.version,
+		},
+	}
+}
+
+// priority orders groups and versions in discovery: higher ones first.
+type priority struct{ group, version int32 }
+
+// priorities are those of the built-in groups, as upstream has them.
+func priorities() map[schema.GroupVersion]priority {
+	groups := map[string]int32{
+		"": 18000, "apps": 17800, "events.k8s.io": 17750, "authentication.k8s.io": 17700, "authorization.k8s.io": 17600,
+		"autoscaling": 17500, "batch": 17400, "certificates.k8s.io": 17300, "networking.k8s.io": 17200, "policy": 17100,
+		"rbac.authorization.k8s.io": 17000, "storage.k8s.io": 16800, "apiextensions.k8s.io": 16700,
+		"admissionregistration.k8s.io": 16700, "scheduling.k8s.io": 16600, "coordination.k8s.io": 16500, "node.k8s.io": 16300,
+		"discovery.k8s.io": 16200, "resource.k8s.io": 16200, "flowcontrol.apiserver.k8s.io": 16100,
+	}
+	versions := map[schema.GroupVersion]int32{
+		{Version: "v1"}: 1, {Group: "autoscaling", Version: "v2"}: 30,
+		{Group: "flowcontrol.apiserver.k8s.io", Version: "v1"}: 21, {Group: "resource.k8s.io", Version: "v1"}: 21,
+	}
+	all := map[schema.GroupVersion]priority{}
+	for _, gv := range append(scheme.Versions(), schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}) {
+		version, ok := versions[gv]
+		if !ok {
+			version = 15
+		}
+		all[gv] = priority{groups[gv.Group], version}
+	}
+	return all
+}
+
+// prepare ends the assembly: the handler is complete, in-process requests may pass.
+func (s *Server) prepare(top *aggregator.APIAggregator) error {
+	prepared, err := top.PrepareRun()
+	if err != nil {
+		return err
+	}
+	s.door.Open(top.GenericAPIServer.Handler)
+	s.run = func(ctx context.Context) error {
+		go s.announce(ctx)
+		return prepared.Run(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apiserver/pkg/authentication/user"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/registry/inprocess"
+	"github.com/coracle-k8s/coracle/registry/resource"
+	"github.com/coracle-k8s/coracle/registry/storage"
+	"github.com/coracle-k8s/coracle/registry/tee"
+)
+
+// Server is one API server, with its storage.
+type Server struct {
+	config    Config
+	scheme    *scheme.Scheme
+	backend   *storage.Backend
+	stores    *storage.Stores
+	tee       *tee.Hub
+	door      *inprocess.Door
+	informers informers.SharedInformerFactory
+
+	generic      *genericapiserver.Config
+	declarations []resource.Declaration
+	endpoints    resource.Storage
+	run          func(context.Context) error
+	ready        chan struct{}
+}
+
+// New opens the storage and assembles a server. ctx bounds the opening. On success the caller must call Run, which ends
+// what New began.
+func New(ctx context.Context, c Config) (_ *Server, err error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("configuring the API server: %w", err)
+	}
+	s := &Server{config: c, door: inprocess.NewDoor(), ready: make(chan struct{})}
+	if s.scheme, err = scheme.New(); err != nil {
+		return nil, fmt.Errorf("building the scheme: %w", err)
+	}
+	s.tee = tee.New(s.scheme.Scheme, c.DetectMutations)
+	if err := s.openStorage(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.assemble(); err != nil {
+		s.backend.Close()
+		return nil, fmt.Errorf("assembling the API server: %w", err)
+	}
+	return s, nil
+}
+
+// Run serves until ctx ends, and returns when everything has stopped.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.backend.Close()
+	informersCtx, stop := context.WithCancel(ctx)
+	defer s.informers.Shutdown()
+	defer stop()
+	s.informers.Start(informersCtx.Done())
+	return s.run(ctx)
+}
+
+// Ready is closed when the server has answered that it is.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// ClientConfig is for clients in this process. They act as the named user, in these groups and that of all authenticated
+// users, through the whole handler chain: authorization, admission and audit hold for them. Exec, attach and port-forward
+// need a real connection.
+func (s *Server) ClientConfig(name string, groups ...string) *rest.Config {
+	return &rest.Config{
+		Host:      "http://in-process",
+		Transport: s.door.As(&user.DefaultInfo{Name: name, Groups: append(groups, user.AllAuthenticated)}),
+		QPS:       -1, DisableCompression: true,
+		ContentConfig: rest.ContentConfig{
+			ContentType:        "application/vnd.kubernetes.protobuf",
+			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
+		},
+	}
+}
+
+// Informers share the objects that the server holds: read only. What is asked for before Run is started by it; later
+// askers must start theirs.
+func (s *Server) Informers() informers.SharedInformerFactory { return s.informers }
+
+// CacheOptions make a controller-runtime cache that shares the objects that the server holds: read only. config is a
+// ClientConfig; its user must be allowed to list what is cached.
+func (s *Server) CacheOptions(config *rest.Config) cache.Options {
+	return s.tee.CacheOptions(config.Transport)
+}
+
+// Tee is where the shared objects are: a controller may wait there for its own write.
+func (s *Server) Tee() *tee.Hub { return s.tee }
