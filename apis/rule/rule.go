@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -115,4 +116,17 @@ func Amount(value intstr.IntOrString) int {
 // Decremented reports whether a counter went back, or vanished.
 func Decremented(value, old *int32) bool {
 	return old != nil && (value == nil || *value < *old)
+}
+
+// PathSegment requires a name that can stand between slashes of a URL.
+func PathSegment(value string, at *field.Path) field.ErrorList {
+	return Invalid(at, value, path.IsValidPathSegmentName(value))
+}
+
+// RequiredPathSegment is PathSegment with an error of its own for no value.
+func RequiredPathSegment(value string, at *field.Path) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	return PathSegment(value, at)
 }
