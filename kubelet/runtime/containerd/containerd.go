@@ -63,7 +63,7 @@ type Runtime struct {
 }
 
 // Start unpacks the programs that containerd needs, starts it and returns when it serves, with all containers that an
-// earlier process left found again. The context is for the time of starting and values only: use Stop to stop.
+// earlier process left found again. The programs' folder becomes the first of this process's PATH. The context is for the time of starting and values only: use Stop to stop.
 func Start(ctx context.Context, c Config) (*Runtime, error) {
 	c = c.withDefaults()
 	l := newLayout(c)
@@ -71,6 +71,9 @@ func Start(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	if err := unpack(l); err != nil {
+		return nil, err
+	}
+	if err := search(l.programs); err != nil {
 		return nil, err
 	}
 	builtIn := c.PauseImage == ""
@@ -118,7 +121,7 @@ func prepare(l layout) error {
 // serve starts the server and waits until it answers.
 func (r *Runtime) serve(ctx context.Context, c Config, l layout, h host) error {
 	ctx = namespaces.WithNamespace(context.WithoutCancel(ctx), namespace)
-	ctx = withLogger(ctx, c.Log, r.fail)
+	ctx = withLogger(ctx, c.Log, r)
 	config := settings(c, l, h)
 	if err := server.CreateTopLevelDirectories(config); err != nil {
 		return err
@@ -158,6 +161,15 @@ func (r *Runtime) fail(err error) {
 	case <-r.stopped:
 	case r.failures <- err:
 	default:
+	}
+}
+
+func (r *Runtime) isStopped() bool {
+	select {
+	case <-r.stopped:
+		return true
+	default:
+		return false
 	}
 }
 

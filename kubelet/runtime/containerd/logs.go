@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/containerd/log"
 	"github.com/go-logr/logr"
@@ -22,27 +24,33 @@ func RouteLibraryLogs(to logr.Logger) {
 	standard.ReplaceHooks(logger.Hooks)
 }
 
-// withLogger makes everything that logs by the context's logger log to to, warnings and worse. What would end the process
-// calls failed instead and ends the goroutine.
-func withLogger(ctx context.Context, to logr.Logger, failed func(error)) context.Context {
-	return log.WithLogger(ctx, logrus.NewEntry(newLogger(to, failed)))
+// withLogger makes everything that logs by the context's logger log for r, warnings and worse. What would end the process
+// makes r fail instead and ends the goroutine.
+func withLogger(ctx context.Context, to logr.Logger, r *Runtime) context.Context {
+	return log.WithLogger(ctx, logrus.NewEntry(newLogger(to, r)))
 }
 
-func newLogger(to logr.Logger, failed func(error)) *logrus.Logger {
+func newLogger(to logr.Logger, r *Runtime) *logrus.Logger {
 	logger := logrus.New()
 	logger.SetOutput(io.Discard)
 	logger.SetLevel(logrus.WarnLevel)
-	logger.AddHook(hook{to: to, failed: failed})
-	if failed != nil {
+	logger.AddHook(hook{to: to, of: r})
+	if r != nil {
 		logger.ExitFunc = func(int) { runtime.Goexit() }
 	}
 	return logger
 }
 
+// harmless are beginnings of what is logged as a warning and is none on a node.
+var harmless = []string{
+	"failed check for fsverity support",
+	"failed to load cni during init",
+}
+
 // hook hands logrus's entries on.
 type hook struct {
-	to     logr.Logger
-	failed func(error)
+	to logr.Logger
+	of *Runtime // nil for the library's global logger
 }
 
 // Levels are all that the logger lets through.
@@ -50,6 +58,12 @@ func (h hook) Levels() []logrus.Level { return logrus.AllLevels }
 
 // Fire is called for each entry.
 func (h hook) Fire(e *logrus.Entry) error {
+	if slices.ContainsFunc(harmless, func(s string) bool { return strings.HasPrefix(e.Message, s) }) {
+		return nil
+	}
+	if h.of != nil && h.of.isStopped() {
+		return nil // parts that are being stopped complain that others are gone
+	}
 	var fields []any
 	var cause error
 	for key, value := range e.Data {
@@ -59,8 +73,8 @@ func (h hook) Fire(e *logrus.Entry) error {
 		}
 		fields = append(fields, key, value)
 	}
-	if e.Level <= logrus.FatalLevel && h.failed != nil {
-		h.failed(fmt.Errorf("containerd: %s: %w", e.Message, cause))
+	if e.Level <= logrus.FatalLevel && h.of != nil {
+		h.of.fail(fmt.Errorf("containerd: %s: %w", e.Message, cause))
 	}
 	if e.Level <= logrus.ErrorLevel {
 		h.to.Error(cause, e.Message, fields...)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -34,6 +35,16 @@ func unpack(l layout) error {
 		return fmt.Errorf("pointing %s to %s: %w", l.programs, set, err)
 	}
 	return removeOthers(l.binaries, set, filepath.Base(l.programs))
+}
+
+// search makes the programs in dir those that this process finds by name. containerd finds the shim of a container that
+// outlived its process, and the shim finds runc to describe it, in no other way.
+func search(dir string) error {
+	path := os.Getenv("PATH")
+	if path == dir || strings.HasPrefix(path, dir+":") {
+		return nil
+	}
+	return os.Setenv("PATH", strings.TrimSuffix(dir+":"+path, ":"))
 }
 
 // digest names a set of programs by its content.

@@ -1,0 +1,146 @@
+package runtime_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/coracle-k8s/coracle/e2e/nodens"
+)
+
+func TestPodsRunAndReachEachOther(t *testing.T) {
+	nodens.Need(t)
+	n := start(t, newConfig(t))
+	n.load(t)
+	n.join(t)
+	_, a := n.pod(t, "a")
+	sandboxB, _ := n.pod(t, "b")
+
+	s, err := n.runtime.PodSandboxStatus(t.Context(), sandboxB, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := s.Status.Network.Ip
+	if !strings.HasPrefix(address, "10.244.7.") {
+		t.Errorf("pod b has the address %q", address)
+	}
+	n.exec(t, a, "ping", "-c", "1", "-W", "2", address)
+	n.exec(t, a, "ping", "-c", "1", "-W", "2", "10.244.7.1")
+	log, err := os.ReadFile("/var/log/pods/a/main.log")
+	if err != nil || !strings.HasSuffix(string(log), " stdout F started\n") {
+		t.Errorf("log %q, %v", log, err)
+	}
+}
+
+func TestStoppingLeavesContainersRunning(t *testing.T) {
+	nodens.Need(t)
+	n := start(t, newConfig(t))
+	n.load(t)
+	n.join(t)
+	_, container := n.pod(t, "a")
+	before := n.status(t, container)
+	n.exec(t, container, "sh", "-c", "echo mine > /tmp/mark")
+
+	n.Stop()
+	if _, err := n.runtime.Version(t.Context(), ""); err == nil {
+		t.Error("it still answers after Stop")
+	}
+	n = start(t, n.config)
+	after := n.status(t, container)
+	if after.State != runtimeapi.ContainerState_CONTAINER_RUNNING || after.StartedAt != before.StartedAt {
+		t.Errorf("before %v, after %v", before, after)
+	}
+	if got := n.exec(t, container, "cat", "/tmp/mark"); got != "mine\n" {
+		t.Errorf("the container's file says %q", got)
+	}
+}
+
+// TestServe is not a test: it is the process that TestKilledProcessLeavesContainersRunning kills.
+func TestServe(t *testing.T) {
+	dir := os.Getenv("CRT_SERVE")
+	if dir == "" {
+		t.Skip("run by another test only")
+	}
+	c := newConfig(t)
+	c.DataDir = dir
+	start(t, c)
+	os.Stdout.WriteString("serving\n")
+	select {}
+}
+
+func TestKilledProcessLeavesContainersRunning(t *testing.T) {
+	nodens.Need(t)
+	c := newConfig(t)
+	serve := func() (*node, func()) {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestServe$", "-test.timeout=60s")
+		cmd.Env = append(os.Environ(), "CRT_SERVE="+c.DataDir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		kill := func() {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+		t.Cleanup(kill)
+		line := make([]byte, len("serving\n"))
+		if _, err := out.Read(line); err != nil || string(line) != "serving\n" {
+			t.Fatalf("the process said %q, %v", line, err)
+		}
+		n := &node{config: c}
+		n.runtime, n.images = clients(t, endpoint(c))
+		return n, kill
+	}
+	n, kill := serve()
+	n.loadAt(t, endpoint(c))
+	n.join(t)
+	_, container := n.pod(t, "a")
+	before := n.status(t, container)
+	kill()
+	n, kill = serve()
+	after := n.status(t, container)
+	if after.State != runtimeapi.ContainerState_CONTAINER_RUNNING || after.StartedAt != before.StartedAt {
+		t.Errorf("before %v, after %v", before, after)
+	}
+	// What ends while nobody looks is noticed at the next start.
+	kill()
+	endContainer(t, container)
+	n, _ = serve()
+	if s := n.status(t, container); s.State != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode == 0 {
+		t.Errorf("after its death the container is %v with code %d", s.State, s.ExitCode)
+	}
+}
+
+// endContainer kills the processes whose cgroup names the container.
+func endContainer(t *testing.T, container string) {
+	t.Helper()
+	killed := false
+	for _, path := range glob(t, "/proc/[0-9]*/cgroup") {
+		content, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(content), container) {
+			continue
+		}
+		killed = true
+		exec.Command("kill", "-9", filepath.Base(filepath.Dir(path))).Run()
+	}
+	if !killed {
+		t.Fatal("the container has no process")
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
