@@ -20,7 +20,7 @@ func DefaultPod(p *corev1.Pod) {
 		requestForPod(p)
 	}
 	if p.Spec.EnableServiceLinks == nil {
-		p.Spec.EnableServiceLinks = new(corev1.DefaultEnableServiceLinks)
+		p.Spec.EnableServiceLinks = new(bool(corev1.DefaultEnableServiceLinks))
 	}
 	if p.Spec.HostNetwork {
 		openHostPorts(p.Spec.Containers)
