@@ -1,0 +1,106 @@
+// Package admission decides on objects that are about to be written: plugins change them, then check them.
+//
+// Each plugin is a folder; order.go is the list.
+package admission
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/initializer"
+	"k8s.io/apiserver/pkg/admission/metrics"
+	webhookinit "k8s.io/apiserver/pkg/admission/plugin/webhook/initializer"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/util/webhook"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/component-base/compatibility"
+	"k8s.io/component-base/featuregate"
+
+	"github.com/coracle-k8s/coracle/registry/admission/resourcequota"
+)
+
+// Config is what plugins work with.
+type Config struct {
+	// Client and Dynamic act as the server itself; Loopback is how they reach it.
+	Client   kubernetes.Interface
+	Dynamic  dynamic.Interface
+	Loopback *rest.Config
+	// Informers must not have been started: plugins ask for theirs.
+	Informers  informers.SharedInformerFactory
+	Authorizer authorizer.Authorizer
+	// Mapper knows what is served; unless set, it is asked for when a policy names kinds.
+	Mapper meta.RESTMapper
+	// Services finds webhooks that are Services.
+	Services webhook.ServiceResolver
+
+	Features featuregate.FeatureGate
+	Version  compatibility.EffectiveVersion
+	// ServerID names this server in metrics. Drained is closed when no more requests are admitted.
+	ServerID string
+	Drained  <-chan struct{}
+}
+
+// New builds the plugins and returns the chain of them.
+func New(c Config) (admission.Interface, error) {
+	if c.Mapper == nil {
+		c.Mapper = discovered(c.Client.Discovery())
+	}
+	initializers := admission.PluginInitializers{
+		initializer.NewAPIServerIDInitializer(c.ServerID),
+		initializer.New(c.Client, c.Dynamic, c.Informers, c.Authorizer, c.Features, c.Version, c.Drained, c.Mapper),
+		webhookinit.NewPluginInitializer(webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.Loopback, nil), c.Services),
+		give(func(p initializer.WantsQuotaConfiguration) { p.SetQuotaConfiguration(resourcequota.Configuration(time.Now)) }),
+		give(func(p initializer.WantsExcludedAdmissionResources) { p.SetExcludedAdmissionResources(reviews()) }),
+	}
+	plugins := admission.NewPlugins()
+	var names []string
+	for _, e := range order(c) {
+		if e.register != nil {
+			e.register(plugins)
+		} else {
+			plugins.Register(e.name, func(io.Reader) (admission.Interface, error) { return e.new() })
+		}
+		names = append(names, e.name)
+	}
+	chain, err := plugins.NewFromPlugins(names, noConfiguration{}, initializers, admission.DecoratorFunc(metrics.WithControllerMetrics))
+	if err != nil {
+		return nil, fmt.Errorf("building admission plugins: %w", err)
+	}
+	return metrics.WithStepMetrics(chain), nil
+}
+
+// noConfiguration is the library's configuration of plugins: each has its defaults.
+type noConfiguration struct{}
+
+func (noConfiguration) ConfigFor(string) (io.Reader, error) { return nil, nil }
+
+// give gives plugins that are a W what the library's own initializers do not have.
+func give[W any](f func(plugin W)) admission.PluginInitializer { return initialize[W](f) }
+
+type initialize[W any] func(plugin W)
+
+// Initialize implements admission.PluginInitializer.
+func (f initialize[W]) Initialize(plugin admission.Interface) {
+	if wants, ok := plugin.(W); ok {
+		f(wants)
+	}
+}
+
+// reviews are kept from policies: one that refused them would lock everybody out.
+func reviews() []schema.GroupResource {
+	return []schema.GroupResource{
+		{Group: "authentication.k8s.io", Resource: "selfsubjectreviews"},
+		{Group: "authentication.k8s.io", Resource: "tokenreviews"},
+		{Group: "authorization.k8s.io", Resource: "localsubjectaccessreviews"},
+		{Group: "authorization.k8s.io", Resource: "selfsubjectaccessreviews"},
+		{Group: "authorization.k8s.io", Resource: "selfsubjectrulesreviews"},
+		{Group: "authorization.k8s.io", Resource: "subjectaccessreviews"},
+	}
+}
