@@ -1,0 +1,203 @@
+package iptables
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/coracle-k8s/coracle/proxy/service"
+)
+
+// Node is what the rules of a node depend on beside the snapshot.
+type Node struct {
+	// ClusterCIDR has all Pods, ServiceCIDR all ClusterIPs.
+	ClusterCIDR, ServiceCIDR netip.Prefix
+	// DNSAddress is the address of cluster DNS, and DNSPort the port of the
+	// node's own server, to which it leads. Port 0: DNS is a Service like others.
+	DNSAddress netip.Addr
+	DNSPort    uint16
+	// NodePortAddresses limit where node ports are open; none means everywhere.
+	NodePortAddresses []netip.Prefix
+	// Masquerade gives Pods' packets that leave the cluster the node's
+	// address. Not wanted where a foreign network plugin does so.
+	Masquerade bool
+}
+
+// render turns a snapshot into rules. It is a pure function, and the same
+// snapshot always gives the same rules.
+func render(s *service.Snapshot, node Node) Rules {
+	r := &renderer{node: node}
+	r.dns()
+	for _, name := range sortedNames(s.Services) {
+		svc := s.Services[name]
+		for i := range svc.Ports {
+			r.port(svc, &svc.Ports[i])
+		}
+		r.healthCheck(svc)
+	}
+	r.hostPorts(s.HostPorts)
+	r.nodePortJumps()
+	r.unknownServices()
+	fixed := Rules{
+		{tableNAT, chainServices, r.services.rules},
+		{tableNAT, chainNodePorts, r.nodePorts.rules},
+		{tableNAT, chainHostPorts, r.hosts.rules},
+		{tableNAT, chainMark, []string{"-j MARK --set-xmark " + mark}},
+		{tableNAT, chainPostrouting, node.postrouting()},
+		{tableFilter, chainNew, r.fresh.rules},
+		{tableFilter, chainInput, append(node.input(), r.input.rules...)},
+		{tableFilter, chainForward, node.forward()},
+	}
+	return append(fixed, r.chains...)
+}
+
+func sortedNames(services map[types.NamespacedName]*service.Service) []types.NamespacedName {
+	return slices.SortedFunc(maps.Keys(services), func(a, b types.NamespacedName) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+}
+
+// renderer collects rules chain by chain.
+type renderer struct {
+	node Node
+	// services, nodePorts and hosts are the chains of the nat table that all
+	// new connections pass; fresh is the filter table's, input for all packets to the node.
+	services, nodePorts, hosts, fresh, input builder
+	chains                                   Rules
+}
+
+// dns leads the address of cluster DNS to the node's own server: to the
+// address that the packet came in at, so that no other network can be meant.
+func (r *renderer) dns() {
+	if r.node.DNSPort == 0 {
+		return
+	}
+	port := strconv.Itoa(int(r.node.DNSPort))
+	for _, protocol := range []string{"udp", "tcp"} {
+		r.services.add("-d", host(r.node.DNSAddress), "-p", protocol, comment("cluster DNS"),
+			"-m", protocol, "--dport 53 -j REDIRECT --to-ports", port)
+	}
+}
+
+// hostPorts leads ports of the node to Pods on it.
+func (r *renderer) hostPorts(ports []service.HostPort) {
+	for _, port := range ports {
+		if !port.Target.Addr().Is4() {
+			continue
+		}
+		protocol := strings.ToLower(string(port.Protocol))
+		name := port.Pod.String() + " host port " + strconv.Itoa(int(port.Port))
+		chain := chainName("HPT", port.Pod.String(), protocol, port.HostIP.String(), strconv.Itoa(int(port.Port)), port.Target.String())
+		match := []string{"-p", protocol, comment(name), "-m", protocol, "--dport", strconv.Itoa(int(port.Port)), "-j", chain}
+		if port.HostIP.IsValid() {
+			match = append([]string{"-d", host(port.HostIP)}, match...)
+		}
+		r.hosts.add(match...)
+		var b builder
+		b.add("-s", host(port.Target.Addr()), comment(name), "-j", chainMark)
+		b.add("-s 127.0.0.0/8", comment(name), "-j", chainMark)
+		b.add("-p", protocol, comment(name), "-m", protocol, "-j DNAT --to-destination", port.Target.String())
+		r.chains = append(r.chains, Chain{tableNAT, chain, b.rules})
+	}
+}
+
+// nodePortJumps are the last rules for services: whatever else came to an
+// address of the node. A Pod's own port is closer than a Service's.
+func (r *renderer) nodePortJumps() {
+	r.services.add(comment("host ports"), "-m addrtype --dst-type LOCAL -j", chainHostPorts)
+	if len(r.node.NodePortAddresses) == 0 {
+		r.services.add(comment("node ports"), "-m addrtype --dst-type LOCAL -j", chainNodePorts)
+	}
+	for _, prefix := range r.node.NodePortAddresses {
+		if prefix.Addr().Is4() {
+			r.services.add("-d", prefix.Masked().String(), comment("node ports"), "-m addrtype --dst-type LOCAL -j", chainNodePorts)
+		}
+	}
+}
+
+// unknownServices answers what is meant for a Service that there is not.
+// Nothing else ends here: packets to known ones have their new destination.
+func (r *renderer) unknownServices() {
+	if r.node.ServiceCIDR.IsValid() {
+		cidr := r.node.ServiceCIDR.Masked().String()
+		r.fresh.add("-d", cidr, "-p tcp", comment("no such service"), reject("tcp"))
+		r.fresh.add("-d", cidr, comment("no such service"), reject(""))
+	}
+}
+
+func (r *renderer) healthCheck(s *service.Service) {
+	if s.HealthCheckNodePort != 0 {
+		r.input.add("-p tcp", comment(s.String()+" health check node port"), "-m tcp --dport", strconv.Itoa(int(s.HealthCheckNodePort)), "-j ACCEPT")
+	}
+}
+
+// postrouting masquerades marked packets, and those of Pods that leave the cluster.
+func (n Node) postrouting() []string {
+	var b builder
+	if n.Masquerade && n.ClusterCIDR.IsValid() {
+		cidr := n.ClusterCIDR.Masked().String()
+		b.add("-s", cidr, "-d", cidr, comment("between pods"), "-m mark ! --mark", mark, "-j RETURN")
+		b.add("-s", cidr, "! -d 224.0.0.0/4", comment("pods to outside"), "-m mark ! --mark", mark, "-j MASQUERADE --random-fully")
+	}
+	b.add("-m mark ! --mark", mark, "-j RETURN")
+	b.add("-j MARK --set-xmark 0x4000/0x0")
+	b.add(comment("service traffic that must come back here"), "-j MASQUERADE --random-fully")
+	return b.rules
+}
+
+// input lets in questions to cluster DNS, but none from elsewhere that knows
+// the port, and keeps packets with loopback addresses out that did not start here.
+func (n Node) input() []string {
+	var b builder
+	b.add("! -s 127.0.0.0/8", "-d 127.0.0.0/8", comment("loopback addresses from outside"),
+		"-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP")
+	if n.DNSPort == 0 {
+		return b.rules
+	}
+	port := strconv.Itoa(int(n.DNSPort))
+	for _, protocol := range []string{"udp", "tcp"} {
+		b.add("-p", protocol, comment("cluster DNS"), "-m", protocol, "--dport", port, "-m conntrack --ctorigdst", host(n.DNSAddress), "-j ACCEPT")
+		b.add("! -i lo -p", protocol, comment("cluster DNS by its address only"), "-m", protocol, "--dport", port, reject(protocol))
+	}
+	return b.rules
+}
+
+// forward lets Pods' packets pass whatever the policy of the node's own filter.
+func (n Node) forward() []string {
+	var b builder
+	b.add("-m conntrack --ctstate INVALID -j DROP")
+	b.add(comment("services"), "-m mark --mark", mark, "-j ACCEPT")
+	b.add(comment("services"), "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+	if n.ClusterCIDR.IsValid() {
+		b.add("-s", n.ClusterCIDR.Masked().String(), comment("from pods"), "-j ACCEPT")
+		b.add("-d", n.ClusterCIDR.Masked().String(), comment("to pods"), "-j ACCEPT")
+	}
+	return b.rules
+}
+
+// reject refuses a connection. TCP is reset: on the way out of this node an
+// ICMP message would come while the socket is busy, and be heeded a second later.
+func reject(protocol string) string {
+	if protocol == "tcp" {
+		return "-j REJECT --reject-with tcp-reset"
+	}
+	return "-j REJECT --reject-with icmp-port-unreachable"
+}
+
+// host writes an address as iptables-save does.
+func host(address netip.Addr) string { return address.String() + "/32" }
+
+// chance is a probability as the kernel keeps it, in 2^31ths.
+func chance(of int) string {
+	kept := uint32(0x80000000/float64(of) + 0.5)
+	return fmt.Sprintf("%.11f", float64(kept)/0x80000000)
+}
+
+func protocolOf(p corev1.Protocol) string { return strings.ToLower(string(p)) }

@@ -1,0 +1,265 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netns"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/proxy/internal/netlab"
+	"github.com/coracle-k8s/coracle/proxy/iptables"
+)
+
+// start runs a proxy on the lab's node until the returned function is called, and waits for its rules.
+func start(t *testing.T, lab *netlab.Lab, client *fake.Clientset) (p *Proxy, stop func()) {
+	t.Helper()
+	p, err := New(Config{
+		NodeName:    "node",
+		Informers:   informers.NewSharedInformerFactory(client, 0),
+		ClusterCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
+		DNSAddress: netip.MustParseAddr("10.96.0.10"), DNSPort: 10053,
+		PodInterfaces: []string{netlab.Bridge},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		lab.In(lab.Node, func() {
+			if err := p.Run(ctx); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}()
+	select {
+	case <-p.Ready():
+	case <-time.After(10 * time.Second):
+		t.Error("not ready in time")
+	}
+	return p, func() { cancel(); <-done }
+}
+
+func clusterIPService(name, ip string, change ...func(*corev1.Service)) *corev1.Service {
+	s := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeClusterIP, ClusterIP: ip, ClusterIPs: []string{ip},
+			Ports: []corev1.ServicePort{{Protocol: corev1.ProtocolTCP, Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
+	}
+	for _, c := range change {
+		c(s)
+	}
+	return s
+}
+
+func slice(service string, protocol corev1.Protocol, addresses ...string) *discoveryv1.EndpointSlice {
+	s := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: "ns", Name: service + "-1", Labels: map[string]string{discoveryv1.LabelServiceName: service}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To(""), Port: ptr.To[int32](8080), Protocol: &protocol}},
+	}
+	for _, address := range addresses {
+		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{address}, NodeName: ptr.To("node"),
+			Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}})
+	}
+	return s
+}
+
+// TestTrafficReachesEndpoints walks real packets from everywhere.
+func TestTrafficReachesEndpoints(t *testing.T) {
+	lab := netlab.New(t)
+	lab.Serve(lab.PodA, "8080", "A")
+	lab.Serve(lab.PodB, "8080", "B")
+	lab.Serve(lab.Node, "10053", "DNS")
+	objects := []runtime.Object{
+		clusterIPService("web", "10.96.0.20"), slice("web", corev1.ProtocolTCP, "10.244.0.3"),
+		clusterIPService("self", "10.96.0.21"), slice("self", corev1.ProtocolTCP, "10.244.0.2"),
+		clusterIPService("none", "10.96.0.22"),
+		clusterIPService("port", "10.96.0.23", func(s *corev1.Service) {
+			s.Spec.Type, s.Spec.Ports[0].NodePort, s.Spec.ExternalIPs = corev1.ServiceTypeNodePort, 30080, []string{"203.0.113.7"}
+		}), slice("port", corev1.ProtocolTCP, "10.244.0.3"),
+		clusterIPService("local", "10.96.0.24", func(s *corev1.Service) {
+			s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30081
+			s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+		}), slice("local", corev1.ProtocolTCP, "10.244.0.3"),
+		clusterIPService("closed", "10.96.0.25", func(s *corev1.Service) {
+			s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30082
+		}),
+		&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "b"},
+			Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Ports: []corev1.ContainerPort{
+				{ContainerPort: 8080, HostPort: 9090}, {ContainerPort: 8080, HostPort: 9091, HostIP: "127.0.0.1"},
+			}}}},
+			Status: corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: "10.244.0.3"}}},
+		},
+	}
+	_, stop := start(t, lab, fake.NewClientset(objects...))
+	defer stop()
+	for _, test := range []struct {
+		name       string
+		from       netns.NsHandle
+		to, answer string
+	}{
+		{"pod to cluster IP", lab.PodA, "10.96.0.20:80", "B 10.244.0.2"},
+		{"pod to itself through a service", lab.PodA, "10.96.0.21:80", "A 10.244.0.1"},
+		{"node to cluster IP without a default route", lab.Node, "10.96.0.20:80", "B 10.244.0.1"},
+		{"outside to cluster IP", lab.Outside, "10.96.0.20:80", "B 10.244.0.1"},
+		{"no endpoints, from pod", lab.PodA, "10.96.0.22:80", "connection refused"},
+		{"no endpoints, from node", lab.Node, "10.96.0.22:80", "connection refused"},
+		{"no such service, from pod", lab.PodA, "10.96.9.9:80", "connection refused"},
+		{"no such service, from node", lab.Node, "10.96.9.9:80", "connection refused"},
+		{"no such port", lab.PodA, "10.96.0.20:81", "connection refused"},
+		{"no such pod", lab.Node, "10.244.7.7:80", "no route to host"},
+		{"node port from outside", lab.Outside, "192.0.2.1:30080", "B 10.244.0.1"},
+		{"node port from pod", lab.PodA, "192.0.2.1:30080", "B 10.244.0.1"},
+		{"node port from node", lab.Node, "192.0.2.1:30080", "B 10.244.0.1"},
+		{"node port by loopback", lab.Node, "127.0.0.1:30080", "B 10.244.0.1"},
+		{"external IP from pod", lab.PodA, "203.0.113.7:80", "B 10.244.0.1"},
+		{"local policy keeps the client", lab.Outside, "192.0.2.1:30081", "B 192.0.2.2"},
+		{"local policy from pod", lab.PodA, "192.0.2.1:30081", "B 10.244.0.2"},
+		{"node port without endpoints", lab.Outside, "192.0.2.1:30082", "connection refused"},
+		{"host port from outside", lab.Outside, "192.0.2.1:9090", "B 192.0.2.2"},
+		{"host port from its own pod", lab.PodB, "192.0.2.1:9090", "B 10.244.0.1"},
+		{"host port by loopback", lab.Node, "127.0.0.1:9090", "B 10.244.0.1"},
+		{"host port of one address", lab.Node, "127.0.0.1:9091", "B 10.244.0.1"},
+		{"host port of another address", lab.Outside, "192.0.2.1:9091", "connection refused"},
+		{"DNS from pod", lab.PodA, "10.96.0.10:53", "DNS 10.244.0.2"},
+		{"DNS from node", lab.Node, "10.96.0.10:53", "DNS"},
+		{"DNS by its port from outside", lab.Outside, "192.0.2.1:10053", "connection refused"},
+		{"DNS by its port from node", lab.Node, "127.0.0.1:10053", "DNS 127.0.0.1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if answer := lab.Ask(test.from, "tcp4", test.to); !strings.Contains(answer, test.answer) {
+				t.Errorf("%s: %s, want %s", test.to, answer, test.answer)
+			}
+		})
+	}
+}
+
+// TestUDPFollowsEndpoints checks that a client with an open socket is not left with a dead endpoint.
+func TestUDPFollowsEndpoints(t *testing.T) {
+	lab := netlab.New(t)
+	lab.ServeUDP(lab.PodB, "8080", "B")
+	lab.ServeUDP(lab.Outside, "8080", "outside")
+	service := clusterIPService("udp", "10.96.0.30", func(s *corev1.Service) { s.Spec.Ports[0].Protocol = corev1.ProtocolUDP })
+	client := fake.NewClientset(service, slice("udp", corev1.ProtocolUDP, "10.244.0.3"))
+	p, stop := start(t, lab, client)
+	defer stop()
+	var conn net.Conn
+	lab.In(lab.PodA, func() {
+		var err error
+		if conn, err = net.Dial("udp4", "10.96.0.30:80"); err != nil {
+			t.Error(err)
+		}
+	})
+	defer conn.Close()
+	if answer := netlab.Talk(conn); answer != "B" {
+		t.Fatalf("before: %s", answer)
+	}
+	changes := p.Tracker().Changes()
+	if _, err := client.DiscoveryV1().EndpointSlices("ns").Update(t.Context(), slice("udp", corev1.ProtocolUDP, "192.0.2.2"), metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	<-changes
+	deadline := time.Now().Add(5 * time.Second)
+	for answer := ""; answer != "outside"; {
+		if answer = netlab.Talk(conn); answer != "outside" && time.Now().After(deadline) {
+			t.Fatalf("after: %s", answer)
+		}
+	}
+}
+
+func TestRestartChangesNothingAndCleanupRemovesAll(t *testing.T) {
+	lab := netlab.New(t)
+	saved := func() (rules string) {
+		lab.In(lab.Node, func() {
+			for _, table := range []string{"nat", "filter"} {
+				out, err := exec.Command("iptables-save", "-t", table).Output()
+				if err != nil {
+					t.Error(err)
+				}
+				rules += string(out)
+			}
+			out, err := exec.Command("ip", "route", "show", "table", "main").Output()
+			if err != nil {
+				t.Error(err)
+			}
+			rules += string(out)
+		})
+		return withoutComments(rules)
+	}
+	lab.In(lab.Node, func() {
+		if out, err := exec.Command("iptables", "-A", "FORWARD", "-s", "198.51.100.1", "-j", "DROP").CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		if out, err := exec.Command("iptables", "-t", "nat", "-N", "FOREIGN").CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	before := saved()
+	client := fake.NewClientset(
+		clusterIPService("web", "10.96.0.20", func(s *corev1.Service) {
+			s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeLoadBalancer, 30080
+			s.Spec.SessionAffinity = corev1.ServiceAffinityClientIP
+			s.Spec.LoadBalancerSourceRanges = []string{"192.0.2.0/24"}
+			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.9"}}
+		}),
+		slice("web", corev1.ProtocolTCP, "10.244.0.2", "10.244.0.3", "192.0.2.2"),
+	)
+	_, stop := start(t, lab, client)
+	stop()
+	during := saved()
+	p, stop := start(t, lab, client)
+	stop()
+	if again := saved(); again != during {
+		t.Errorf("rules after restart:\n%s\nbefore:\n%s", again, during)
+	}
+	lab.In(lab.Node, func() {
+		stats, err := p.backend.Apply(t.Context(), p.tracker.Snapshot())
+		if err != nil || stats.Written+stats.Deleted > 0 {
+			t.Errorf("Apply in place: %+v, %v", stats, err)
+		}
+		other := iptables.New(p.node())
+		if stats, err = other.Apply(t.Context(), p.tracker.Snapshot()); err != nil || stats.Written+stats.Deleted > 0 {
+			t.Errorf("a fresh process changed what was right: %+v, %v", stats, err)
+		}
+		for range 2 {
+			if err := Cleanup(context.WithoutCancel(t.Context())); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if after := saved(); after != before {
+		t.Errorf("after Cleanup:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+func withoutComments(rules string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(rules) {
+		if !strings.HasPrefix(line, "#") {
+			if strings.HasPrefix(line, ":") {
+				line, _, _ = strings.Cut(line, " [")
+				line += "\n"
+			}
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}

@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+)
+
+// listen feeds the tracker from the informers.
+func (p *Proxy) listen() error {
+	t, v1 := p.tracker, p.cfg.Informers.Core().V1()
+	for _, source := range []struct {
+		informer cache.SharedIndexInformer
+		handler  cache.ResourceEventHandler
+	}{
+		{v1.Services().Informer(), handler(t.SetService, func(s *corev1.Service) {
+			t.RemoveService(types.NamespacedName{Namespace: s.Namespace, Name: s.Name})
+		})},
+		{p.cfg.Informers.Discovery().V1().EndpointSlices().Informer(), sliceHandler(t.SetSlice, t.RemoveSlice)},
+		{v1.Nodes().Informer(), handler(t.SetNode, func(*corev1.Node) {})},
+		{v1.Pods().Informer(), handler(t.SetPod, func(pod *corev1.Pod) { t.RemovePod(pod.UID) })},
+	} {
+		registration, err := source.informer.AddEventHandler(source.handler)
+		if err != nil {
+			return err
+		}
+		p.synced = append(p.synced, registration.HasSyncedChecker())
+	}
+	return nil
+}
+
+func handler[T comparable](set, remove func(T)) cache.ResourceEventHandlerFuncs {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(object any) {
+			if o, ok := object.(T); ok {
+				set(o)
+			}
+		},
+		UpdateFunc: func(old, object any) {
+			if o, ok := object.(T); ok && old != object {
+				set(o)
+			}
+		},
+		DeleteFunc: func(object any) {
+			if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+				object = tombstone.Obj
+			}
+			if o, ok := object.(T); ok {
+				remove(o)
+			}
+		},
+	}
+}
+
+// sliceHandler also takes a slice from a Service when it changes hands.
+func sliceHandler(set, remove func(*discoveryv1.EndpointSlice)) cache.ResourceEventHandlerFuncs {
+	h := handler(set, remove)
+	update := h.UpdateFunc
+	h.UpdateFunc = func(old, object any) {
+		before, ok := old.(*discoveryv1.EndpointSlice)
+		after, also := object.(*discoveryv1.EndpointSlice)
+		if ok && also && before.Labels[discoveryv1.LabelServiceName] != after.Labels[discoveryv1.LabelServiceName] {
+			remove(before)
+		}
+		update(old, object)
+	}
+	return h
+}
