@@ -17,12 +17,18 @@ import (
 
 	"github.com/coracle-k8s/coracle/controllers/deployment"
 	"github.com/coracle-k8s/coracle/controllers/endpointslice"
+	"github.com/coracle-k8s/coracle/controllers/garbagecollector"
 	"github.com/coracle-k8s/coracle/controllers/namespace"
+	"github.com/coracle-k8s/coracle/controllers/nodeipam"
+	"github.com/coracle-k8s/coracle/controllers/nodelifecycle"
 	"github.com/coracle-k8s/coracle/controllers/owned"
+	"github.com/coracle-k8s/coracle/controllers/podgc"
+	"github.com/coracle-k8s/coracle/controllers/podset"
 	"github.com/coracle-k8s/coracle/controllers/replicaset"
 	"github.com/coracle-k8s/coracle/controllers/rootcacertpublisher"
 	"github.com/coracle-k8s/coracle/controllers/seen"
 	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
+	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 )
 
 // Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called once for each
@@ -70,17 +76,21 @@ func (k kit) client() client.Client {
 
 func (k kit) recorder() events.EventRecorder { return k.Recorder(k.user) }
 
-func (k kit) clientset() (kubernetes.Interface, error) { return kubernetes.NewForConfig(k.RESTConfig(k.user)) }
+func (k kit) clientset() (kubernetes.Interface, error) {
+	return kubernetes.NewForConfig(k.RESTConfig(k.user))
+}
 
 func (k kit) discovery() (discovery.DiscoveryInterface, error) {
 	return discovery.NewDiscoveryClientForConfig(k.RESTConfig(k.user))
 }
 
-func (k kit) metadata() (metadata.Interface, error) { return metadata.NewForConfig(k.RESTConfig(k.user)) }
+func (k kit) metadata() (metadata.Interface, error) {
+	return metadata.NewForConfig(k.RESTConfig(k.user))
+}
 
-// unit is one controller: its name, which its service account has too, and how to put it on the manager.
+// unit is one controller: the service account in kube-system that it writes as, and how to put it on the manager.
 type unit struct {
-	name     string
+	account  string
 	register func(kit) error
 }
 
@@ -89,7 +99,12 @@ func all() []unit {
 	return []unit{
 		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpointslice.Name, registerEndpointSlice},
+		{garbagecollector.Name, registerGarbageCollector},
 		{namespace.Name, registerNamespace},
+		{nodelifecycle.Account, registerNodeIPAM},
+		{nodelifecycle.Account, registerNodeLifecycle},
+		{nodelifecycle.Account, func(k kit) error { return tainteviction.Register(k.mgr, k.client(), k.recorder()) }},
+		{podgc.Name, func(k kit) error { return podgc.Register(k.mgr, k.client(), k.recorder()) }},
 		{replicaset.Name, func(k kit) error { return replicaset.Register(k.mgr, k.client(), k.recorder()) }},
 		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
@@ -99,13 +114,15 @@ func all() []unit {
 // Register puts every controller on the manager. It starts nothing; the manager does. The manager's client is not
 // used, only its cache.
 func Register(mgr manager.Manager, c Config) error {
-	if err := owned.AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
-		return err
+	for _, add := range []func(context.Context, client.FieldIndexer) error{owned.AddIndexes, podset.AddIndexes} {
+		if err := add(context.Background(), mgr.GetFieldIndexer()); err != nil {
+			return err
+		}
 	}
 	for _, controller := range all() {
-		k := kit{Config: c, mgr: mgr, user: "system:serviceaccount:kube-system:" + controller.name}
+		k := kit{Config: c, mgr: mgr, user: "system:serviceaccount:kube-system:" + controller.account}
 		if err := controller.register(k); err != nil {
-			return fmt.Errorf("registering %s: %w", controller.name, err)
+			return fmt.Errorf("registering a controller of %s: %w", controller.account, err)
 		}
 	}
 	return nil
@@ -129,4 +146,27 @@ func registerNamespace(k kit) error {
 		return err
 	}
 	return namespace.Register(k.mgr, k.client(), resources, objects)
+}
+
+func registerGarbageCollector(k kit) error {
+	resources, err := k.discovery()
+	if err != nil {
+		return err
+	}
+	objects, err := k.metadata()
+	if err != nil {
+		return err
+	}
+	return garbagecollector.Register(k.mgr, resources, objects, k.recorder())
+}
+
+func registerNodeIPAM(k kit) error {
+	if !k.ClusterCIDR.IsValid() {
+		return nil
+	}
+	return nodeipam.Register(k.mgr, k.client(), k.recorder(), k.ClusterCIDR, k.ServiceCIDR, k.NodeCIDRBits)
+}
+
+func registerNodeLifecycle(k kit) error {
+	return nodelifecycle.Register(k.mgr, k.client(), k.recorder(), k.NodeMonitorGrace, k.NodeStartupGrace)
 }

@@ -118,7 +118,7 @@ func (r *controller) candidates(ctx context.Context, rs *appsv1.ReplicaSet) ([]*
 	if err != nil {
 		return nil, fmt.Errorf("listing pods of %s: %w", client.ObjectKeyFromObject(rs), err)
 	}
-	return append(pointers(mine.Items), pointers(orphans.Items)...), nil
+	return append(podset.Pointers(mine.Items), podset.Pointers(orphans.Items)...), nil
 }
 
 func (r *controller) related(ctx context.Context, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
@@ -137,7 +137,7 @@ func (r *controller) related(ctx context.Context, rs *appsv1.ReplicaSet) ([]*cor
 		if err := owned.List(ctx, r.client, &pods, &siblings[i]); err != nil {
 			return nil, fmt.Errorf("listing pods of %s: %w", client.ObjectKeyFromObject(&siblings[i]), err)
 		}
-		related = append(related, pointers(pods.Items)...)
+		related = append(related, podset.Pointers(pods.Items)...)
 	}
 	return related, nil
 }
@@ -156,12 +156,4 @@ func (r *controller) carryOut(ctx context.Context, rs *appsv1.ReplicaSet, plan p
 		return failures[0]
 	}
 	return nil
-}
-
-func pointers(pods []corev1.Pod) []*corev1.Pod {
-	all := make([]*corev1.Pod, len(pods))
-	for i := range pods {
-		all[i] = &pods[i]
-	}
-	return all
 }
