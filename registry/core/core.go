@@ -19,7 +19,7 @@ import (
 type Config struct {
 	// Addresses hands out cluster IPs and node ports. Required.
 	Addresses *address.Allocator
-	// Tokens issues service account tokens.
+	// Tokens issues service account tokens. Nil: none are issued.
 	Tokens Tokens
 	// Kubelets says how to talk to kubelets; Nodes are looked up among the group's own. Nil: exec, logs and the like fail.
 	Kubelets *kubelets.Transport

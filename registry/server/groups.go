@@ -18,13 +18,18 @@ type group struct {
 }
 
 // groups lists what is served besides custom resources and API services.
-func (s *Server) groups() []group {
+func (s *Server) groups() ([]group, error) {
+	core, err := s.core()
+	if err != nil {
+		return nil, err
+	}
 	return []group{
 		{resources: apps.Resources()},
 		{resources: coordination.Resources()},
+		core,
 		{resources: discovery.Resources()},
 		{resources: node.Resources()},
 		{resources: policy.Resources()},
 		{resources: scheduling.Resources()},
-	}
+	}, nil
 }

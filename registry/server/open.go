@@ -48,7 +48,11 @@ func (s *Server) encryption(ctx context.Context) (*storage.Encryption, error) {
 
 // declare registers the resources in the scheme.
 func (s *Server) declare() error {
-	for _, g := range s.groups() {
+	groups, err := s.groups()
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
 		for _, d := range g.resources {
 			if err := d.Register(s.scheme.Scheme); err != nil {
 				return fmt.Errorf("registering resources: %w", err)
