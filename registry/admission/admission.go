@@ -56,7 +56,9 @@ func New(c Config) (admission.Interface, error) {
 		initializer.NewAPIServerIDInitializer(c.ServerID),
 		initializer.New(c.Client, c.Dynamic, c.Informers, c.Authorizer, c.Features, c.Version, c.Drained, c.Mapper),
 		webhookinit.NewPluginInitializer(webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.Loopback, nil), c.Services),
-		give(func(p initializer.WantsQuotaConfiguration) { p.SetQuotaConfiguration(resourcequota.Configuration(time.Now)) }),
+		give(func(p initializer.WantsQuotaConfiguration) {
+			p.SetQuotaConfiguration(resourcequota.Configuration(time.Now))
+		}),
 		give(func(p initializer.WantsExcludedAdmissionResources) { p.SetExcludedAdmissionResources(reviews()) }),
 	}
 	plugins := admission.NewPlugins()

@@ -15,6 +15,7 @@ import (
 	"github.com/coracle-k8s/coracle/registry/admission/defaultstorageclass"
 	"github.com/coracle-k8s/coracle/registry/admission/defaulttolerationseconds"
 	"github.com/coracle-k8s/coracle/registry/admission/limitranger"
+	"github.com/coracle-k8s/coracle/registry/admission/noderestriction"
 	"github.com/coracle-k8s/coracle/registry/admission/nodetaint"
 	"github.com/coracle-k8s/coracle/registry/admission/podresize"
 	"github.com/coracle-k8s/coracle/registry/admission/podsecurity"
@@ -42,6 +43,7 @@ func order(c Config) []entry {
 		{name: lifecycle.PluginName, register: lifecycle.Register},
 		{name: "LimitRanger", new: ok(limitranger.New(c.Informers))},
 		{name: "ServiceAccount", new: func() (admission.Interface, error) { return serviceaccount.New(c.Informers, c.Client) }},
+		{name: "NodeRestriction", new: ok(noderestriction.New(c.Informers, c.Authorizer))},
 		{name: "TaintNodesByCondition", new: ok(nodetaint.New())},
 		{name: "PodSecurity", new: func() (admission.Interface, error) { return podsecurity.New(c.Informers, c.Client) }},
 		{name: "Priority", new: ok(priority.New(c.Informers))},
