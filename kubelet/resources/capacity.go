@@ -1,0 +1,154 @@
+package resources
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// maxPods is how many Pods a node takes.
+const maxPods = 110
+
+// Capacity is what the machine has; dir is on the file system that containers write to.
+func Capacity(dir string) (corev1.ResourceList, error) {
+	memory, err := memoryTotal()
+	if err != nil {
+		return nil, err
+	}
+	cpus, err := online()
+	if err != nil {
+		return nil, err
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return nil, fmt.Errorf("measuring the file system of %s: %w", dir, err)
+	}
+	list := corev1.ResourceList{
+		corev1.ResourceCPU:              *resource.NewQuantity(cpus, resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(memory, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(disk.Blocks)*disk.Bsize, resource.BinarySI),
+		corev1.ResourcePods:             *resource.NewQuantity(maxPods, resource.DecimalSI),
+	}
+	for _, size := range pageSizes() {
+		count, err := readNumber(filepath.Join(pagesDir, fmt.Sprintf("hugepages-%dkB", size/1024), "nr_hugepages"))
+		if err != nil {
+			return nil, err
+		}
+		name := corev1.ResourceHugePagesPrefix + resource.NewQuantity(int64(size), resource.BinarySI).String()
+		list[corev1.ResourceName(name)] = *resource.NewQuantity(count*int64(size), resource.BinarySI)
+	}
+	return list, nil
+}
+
+// Allocatable is what of a capacity Pods may request: not what is reserved, nor the last of memory and disk, by which a node
+// notices that it runs short.
+func Allocatable(capacity, reserved corev1.ResourceList) corev1.ResourceList {
+	list := capacity.DeepCopy()
+	subtract := func(name corev1.ResourceName, amount resource.Quantity) {
+		if have, found := list[name]; found {
+			have.Sub(amount)
+			if have.Sign() < 0 {
+				have = *resource.NewQuantity(0, have.Format)
+			}
+			list[name] = have
+		}
+	}
+	for name, amount := range reserved {
+		subtract(name, amount)
+	}
+	subtract(corev1.ResourceMemory, resource.MustParse("100Mi"))
+	disk := capacity[corev1.ResourceEphemeralStorage]
+	subtract(corev1.ResourceEphemeralStorage, *resource.NewQuantity(disk.Value()/10, resource.BinarySI))
+	// Ordinary memory is what pages of other sizes leave.
+	for name, amount := range capacity {
+		if strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
+			subtract(corev1.ResourceMemory, amount)
+		}
+	}
+	return list
+}
+
+func memoryTotal() (int64, error) {
+	content, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	return parseMemory(string(content))
+}
+
+// parseMemory reads the total of /proc/meminfo, in bytes.
+func parseMemory(content string) (int64, error) {
+	for line := range strings.Lines(content) {
+		var kilobytes int64
+		if n, _ := fmt.Sscanf(line, "MemTotal: %d kB", &kilobytes); n == 1 {
+			return kilobytes << 10, nil
+		}
+	}
+	return 0, errors.New("reading the machine's memory: /proc/meminfo has no MemTotal")
+}
+
+func online() (int64, error) {
+	content, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return 0, err
+	}
+	return parseSet(strings.TrimSpace(string(content)))
+}
+
+// parseSet counts the members of the kernel's notation of sets: 0-3,5.
+func parseSet(set string) (int64, error) {
+	var count int64
+	for part := range strings.SplitSeq(set, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err := strconv.ParseInt(first, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("parsing the set of CPUs %q: %w", set, err)
+		}
+		to, err := strconv.ParseInt(last, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("parsing the set of CPUs %q: %w", set, err)
+		}
+		count += to - from + 1
+	}
+	return count, nil
+}
+
+const pagesDir = "/sys/kernel/mm/hugepages"
+
+// pageSizes are the sizes in bytes of the pages that the machine knows besides its ordinary ones.
+func pageSizes() []uint64 {
+	entries, err := os.ReadDir(pagesDir)
+	if err != nil {
+		return nil
+	}
+	var sizes []uint64
+	for _, e := range entries {
+		var kilobytes uint64
+		if n, _ := fmt.Sscanf(e.Name(), "hugepages-%dkB", &kilobytes); n == 1 {
+			sizes = append(sizes, kilobytes<<10)
+		}
+	}
+	return sizes
+}
+
+func readNumber(path string) (int64, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
+}

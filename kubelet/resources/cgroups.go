@@ -1,0 +1,221 @@
+// Package resources turns what Pods ask for into cgroups and limits of containers, and says what the machine has.
+package resources
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/manager"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-helpers/resource"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/coracle-k8s/coracle/apis/core"
+)
+
+// Config says where the Pods' cgroups are.
+type Config struct {
+	// Root is the cgroup beneath which kubepods is made, as a path from the hierarchies' roots; "/" unless set.
+	Root string
+}
+
+// Cgroups are the cgroups of this node's Pods: <root>/kubepods[/burstable|/besteffort]/pod<UID>, of either version. The
+// kubelet writes the Pods' own; their containers' are the runtime's.
+type Cgroups struct {
+	root    string
+	machine Machine
+
+	// pageSizes are those whose use cgroups can limit here.
+	pageSizes []uint64
+
+	mu sync.Mutex
+	// pods are the cgroups known to exist, burstable the CPU that burstable Pods request, in thousandths.
+	pods      map[types.UID]string
+	burstable map[types.UID]int64
+}
+
+// New returns the node's cgroups, with those found of an earlier process. It makes nothing yet.
+func New(c Config) (*Cgroups, error) {
+	capacity, err := Capacity("/")
+	if err != nil {
+		return nil, err
+	}
+	g := &Cgroups{
+		root:      filepath.Join("/", c.Root, "kubepods"),
+		machine:   Machine{Memory: capacity.Memory().Value(), Unified: cgroups.IsCgroup2UnifiedMode(), HugePageSizes: pageSizes()},
+		burstable: map[types.UID]int64{},
+	}
+	if limitsHugePages() {
+		g.pageSizes = g.machine.HugePageSizes
+	}
+	g.pods, err = g.find()
+	return g, err
+}
+
+// Ensure makes the cgroups above all Pods', before any Pod's. limits, if any, hold for all Pods together: what is allocatable.
+func (g *Cgroups) Ensure(limits corev1.ResourceList) error {
+	if err := delegate(filepath.Dir(g.root)); err != nil {
+		return fmt.Errorf("preparing cgroup %s: %w", filepath.Dir(g.root), err)
+	}
+	all := &cgroups.Resources{SkipDevices: true}
+	if cpu, found := limits[corev1.ResourceCPU]; found {
+		setShares(all, Shares(cpu.MilliValue()))
+	}
+	if memory, found := limits[corev1.ResourceMemory]; found {
+		all.Memory = memory.Value()
+	}
+	if err := apply(g.root, all); err != nil {
+		return err
+	}
+	for _, class := range []string{"burstable", "besteffort"} {
+		lowest := &cgroups.Resources{SkipDevices: true}
+		setShares(lowest, minShares)
+		if err := apply(filepath.Join(g.root, class), lowest); err != nil {
+			return err
+		}
+	}
+	g.machine.SwapAccounting = swapAccounting(g.root)
+	return nil
+}
+
+// Create makes a Pod's cgroup with the Pod's limits, or brings the limits of an existing one up to date. It returns the path
+// that the container runtime takes as parent of the containers' own.
+func (g *Cgroups) Create(pod *corev1.Pod) (parent string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	path, known := g.pods[pod.UID]
+	if !known {
+		path = g.path(pod)
+	}
+	if err := apply(path, forPod(pod, g.pageSizes)); err != nil {
+		return "", fmt.Errorf("making the cgroup of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	g.pods[pod.UID] = path
+	if core.QOSClass(pod) != corev1.PodQOSBurstable {
+		return path, nil
+	}
+	requests := resource.PodRequests(pod, resource.PodResourcesOptions{})
+	return path, g.weigh(pod.UID, requests.Cpu().MilliValue())
+}
+
+// Remove ends what is left in a Pod's cgroup and removes it. Idempotent.
+func (g *Cgroups) Remove(uid types.UID) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	path, known := g.pods[uid]
+	if !known {
+		return nil
+	}
+	if err := destroy(path); err != nil {
+		return fmt.Errorf("removing cgroup %s: %w", path, err)
+	}
+	delete(g.pods, uid)
+	if _, found := g.burstable[uid]; !found {
+		return nil
+	}
+	return g.weigh(uid, 0)
+}
+
+// Container returns a container's limits for the runtime.
+func (g *Cgroups) Container(pod *corev1.Pod, c *corev1.Container) *runtimeapi.LinuxContainerResources {
+	return ForContainer(pod, c, g.machine)
+}
+
+// Pod returns the limits of a Pod's containers together, for the runtime.
+func (g *Cgroups) Pod(pod *corev1.Pod) *runtimeapi.LinuxContainerResources { return forSandbox(pod) }
+
+// List returns the UIDs of all Pods that have a cgroup, those that nobody knows any more too.
+func (g *Cgroups) List() []types.UID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	uids := make([]types.UID, 0, len(g.pods))
+	for uid := range g.pods {
+		uids = append(uids, uid)
+	}
+	slices.Sort(uids)
+	return uids
+}
+
+// RemoveAll ends everything in all Pods' cgroups and removes them, kubepods with them. Idempotent.
+func (g *Cgroups) RemoveAll() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := destroy(g.root); err != nil {
+		return fmt.Errorf("removing cgroup %s: %w", g.root, err)
+	}
+	clear(g.pods)
+	clear(g.burstable)
+	return nil
+}
+
+// path is where a new Pod's cgroup is to be.
+func (g *Cgroups) path(pod *corev1.Pod) string {
+	name := "pod" + string(pod.UID)
+	switch core.QOSClass(pod) {
+	case corev1.PodQOSBurstable:
+		return filepath.Join(g.root, "burstable", name)
+	case corev1.PodQOSBestEffort:
+		return filepath.Join(g.root, "besteffort", name)
+	}
+	return filepath.Join(g.root, name)
+}
+
+// weigh makes the burstable Pods together weigh what they request; within, each has its own part of that.
+func (g *Cgroups) weigh(uid types.UID, milliCPU int64) error {
+	if now, found := g.burstable[uid]; found && now == milliCPU {
+		return nil
+	}
+	g.burstable[uid] = milliCPU
+	if milliCPU == 0 {
+		delete(g.burstable, uid)
+	}
+	var total int64
+	for _, m := range g.burstable {
+		total += m
+	}
+	r := &cgroups.Resources{SkipDevices: true}
+	setShares(r, Shares(total))
+	return apply(filepath.Join(g.root, "burstable"), r)
+}
+
+// find looks for Pods' cgroups in every hierarchy.
+func (g *Cgroups) find() (map[types.UID]string, error) {
+	found := map[types.UID]string{}
+	for _, h := range hierarchies() {
+		for _, class := range []string{"", "burstable", "besteffort"} {
+			within := filepath.Join(g.root, class)
+			entries, err := os.ReadDir(filepath.Join(h, within))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("listing cgroups of Pods: %w", err)
+			}
+			for _, e := range entries {
+				if uid, is := strings.CutPrefix(e.Name(), "pod"); is && e.IsDir() {
+					found[types.UID(uid)] = filepath.Join(within, e.Name())
+				}
+			}
+		}
+	}
+	return found, nil
+}
+
+// apply makes a cgroup where it is missing and sets its limits.
+func apply(path string, r *cgroups.Resources) error {
+	m, err := manager.New(&cgroups.Cgroup{Path: path, Resources: r})
+	if err != nil {
+		return err
+	}
+	if !m.Exists() {
+		if err := m.Apply(-1); err != nil {
+			return err
+		}
+	}
+	return m.Set(r)
+}

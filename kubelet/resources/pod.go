@@ -1,0 +1,65 @@
+package resources
+
+import (
+	"github.com/opencontainers/cgroups"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/resource"
+
+	"github.com/coracle-k8s/coracle/apis/core"
+)
+
+// forPod is what a Pod's own cgroup is limited to, in pages of pageSizes too. It is pure.
+func forPod(pod *corev1.Pod, pageSizes []uint64) *cgroups.Resources {
+	requests := resource.PodRequests(pod, resource.PodResourcesOptions{})
+	limits, everyCPU, everyMemory := podLimits(pod)
+	r := &cgroups.Resources{SkipDevices: true}
+	switch core.QOSClass(pod) {
+	case corev1.PodQOSBestEffort:
+		setShares(r, minShares)
+	default:
+		setShares(r, Shares(requests.Cpu().MilliValue()))
+		// A limit holds for the Pod only when every container has one: another may use what it likes.
+		r.CpuPeriod, r.CpuQuota = period, -1
+		if everyCPU {
+			r.CpuQuota = noLimit(Quota(limits.Cpu().MilliValue()))
+		}
+		r.Memory = -1
+		if everyMemory {
+			r.Memory = noLimit(limits.Memory().Value())
+		}
+	}
+	asked := hugePages(requests)
+	for _, size := range pageSizes {
+		r.HugetlbLimit = append(r.HugetlbLimit, &cgroups.HugepageLimit{Pagesize: pageName(size), Limit: asked[size]})
+	}
+	return r
+}
+
+// podLimits are the Pod's limits and whether every container, or the Pod as such, has one of CPU and of memory.
+func podLimits(pod *corev1.Pod) (limits corev1.ResourceList, everyCPU, everyMemory bool) {
+	everyCPU, everyMemory = true, true
+	limits = resource.PodLimits(pod, resource.PodResourcesOptions{
+		ContainerFn: func(list corev1.ResourceList, _ resource.ContainerType) {
+			everyCPU = everyCPU && !list.Cpu().IsZero()
+			everyMemory = everyMemory && !list.Memory().IsZero()
+		},
+	})
+	if own := pod.Spec.Resources; own != nil {
+		everyCPU = everyCPU || !own.Limits.Cpu().IsZero()
+		everyMemory = everyMemory || !own.Limits.Memory().IsZero()
+	}
+	return limits, everyCPU, everyMemory
+}
+
+// noLimit is how the kernel is told that there is no limit.
+func noLimit(value int64) int64 {
+	if value == 0 {
+		return -1
+	}
+	return value
+}
+
+// setShares says it in both versions' terms.
+func setShares(r *cgroups.Resources, shares uint64) {
+	r.CpuShares, r.CpuWeight = shares, cgroups.ConvertCPUSharesToCgroupV2Value(shares)
+}
