@@ -144,7 +144,7 @@ func (n *node) pod(t *testing.T, name string) (sandbox, container string) {
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: name, Namespace: "default", Uid: "uid-" + name},
 		Hostname:     name,
 		LogDirectory: filepath.Join("/var/log/pods", name),
-		Linux:        &runtimeapi.LinuxPodSandboxConfig{CgroupParent: filepath.Join(nodens.CgroupRoot(), "pod"+name)},
+		Linux:        &runtimeapi.LinuxPodSandboxConfig{CgroupParent: filepath.Join(nodens.CgroupRoot(), "kubepods", "pod"+name)},
 	}
 	began := time.Now()
 	sandbox, err := n.runtime.RunPodSandbox(t.Context(), sandboxConfig, "")

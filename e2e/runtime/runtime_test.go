@@ -129,10 +129,17 @@ func endContainer(t *testing.T, container string) {
 			continue
 		}
 		killed = true
-		exec.Command("kill", "-9", filepath.Base(filepath.Dir(path))).Run()
+		kill(t, filepath.Base(filepath.Dir(path)))
 	}
 	if !killed {
 		t.Fatal("the container has no process")
+	}
+}
+
+func kill(t *testing.T, pid string) {
+	t.Helper()
+	if out, err := exec.Command("kill", "-9", pid).CombinedOutput(); err != nil {
+		t.Fatalf("killing %s: %v: %s", pid, err, out)
 	}
 }
 

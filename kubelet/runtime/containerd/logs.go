@@ -45,6 +45,7 @@ func newLogger(to logr.Logger, r *Runtime) *logrus.Logger {
 var harmless = []string{
 	"failed check for fsverity support",
 	"failed to load cni during init",
+	"hugetlb cgroup controller is absent",
 }
 
 // hook hands logrus's entries on.
