@@ -1,0 +1,120 @@
+// Package cluster assembles a cluster: API server, controllers, scheduler and a node, in one process.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
+	"github.com/coracle-k8s/coracle/registry/server"
+)
+
+// Cluster is a running cluster.
+type Cluster struct {
+	options Options
+	keys    *pki.PKI
+	api     *server.Server
+	url     string
+
+	stop  context.CancelFunc
+	ended chan struct{}
+	err   error
+}
+
+// Start starts a cluster as o says, completed or not, and returns when its API answers; controllers, scheduler and node are on
+// their way then (see WaitUsable). It runs until ctx ends, Stop is called, or the API server or its storage fail for good.
+// Several clusters can live in one process, with data directories and ports of their own; only one of them can have the node.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	if err := o.Complete(); err != nil {
+		return nil, err
+	}
+	registerMetrics()
+	listener, err := net.Listen("tcp", net.JoinHostPort(o.BindAddress, strconv.Itoa(max(o.HTTPSPort, 0))))
+	if err != nil {
+		return nil, fmt.Errorf("listening for the API (--bind-address, --https-port): %w", err)
+	}
+	o.HTTPSPort = listener.Addr().(*net.TCPAddr).Port
+	c := &Cluster{options: o, ended: make(chan struct{})}
+	c.url = "https://" + net.JoinHostPort(c.localHost(), strconv.Itoa(o.HTTPSPort))
+	var running context.Context
+	running, c.stop = context.WithCancel(ctx)
+	if err := c.open(running, listener); err != nil {
+		c.stop()
+		listener.Close()
+		return nil, err
+	}
+	go c.run(running)
+	select {
+	case <-c.api.Ready():
+		return c, nil
+	case <-c.ended:
+		return nil, errors.Join(c.err, ctx.Err())
+	}
+}
+
+// localHost is where clients on this machine reach the API.
+func (c *Cluster) localHost() string {
+	if ip := net.ParseIP(c.options.BindAddress); !ip.IsUnspecified() {
+		return ip.String()
+	}
+	return "127.0.0.1"
+}
+
+// run holds the order: the API server first and last, what uses it in between.
+func (c *Cluster) run(ctx context.Context) {
+	defer close(c.ended)
+	defer c.stop()
+	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	var parts sync.WaitGroup
+	defer stopAPI()
+	for _, p := range c.parts() {
+		parts.Go(func() { p.keepRunning(ctx) })
+	}
+	go func() {
+		<-ctx.Done()
+		parts.Wait()
+		stopAPI()
+	}()
+	if err := c.api.Run(apiCtx); err != nil {
+		c.err = fmt.Errorf("running the API server: %w", err)
+	}
+	c.stop()
+	parts.Wait()
+}
+
+// parts are all that use the API.
+func (c *Cluster) parts() []part {
+	all := []part{{"controllers", c.runControllers}, {"scheduler", c.runScheduler}}
+	if !c.options.ControlPlaneOnly {
+		all = append(all, c.node()...)
+	}
+	return all
+}
+
+// URL is where clients on this machine reach the API.
+func (c *Cluster) URL() string { return c.url }
+
+// AdminConfig is the administrator's client configuration, for connections over HTTPS.
+func (c *Cluster) AdminConfig() (*rest.Config, error) {
+	return clientcmd.BuildConfigFromFlags("", c.options.Admin())
+}
+
+// Stop ends the cluster and returns when all that it started in this process has stopped. Containers live on. Idempotent.
+func (c *Cluster) Stop() error {
+	c.stop()
+	<-c.ended
+	return c.err
+}
+
+// Wait returns when the cluster has ended, with the reason if it was not asked to.
+func (c *Cluster) Wait() error {
+	<-c.ended
+	return c.err
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/coracle-k8s/coracle/cmd/cluster"
+)
+
+// serverFlags are those that server and up share: up hands them on.
+func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
+	f.BoolVar(&o.ControlPlaneOnly, "no-node", false, "The control plane alone, without kubelet and proxy; needs no root")
+
+	f.StringVar(&o.DataDir, "data-dir", cluster.DefaultDataDir, "Where all state is kept")
+	f.IntVar(&o.HTTPSPort, "https-port", 6443, "Port of the API")
+	f.StringVar(&o.BindAddress, "bind-address", "0.0.0.0", "Address to serve the API on")
+	f.StringVar(&o.AdvertiseAddress, "advertise-address", "", "Where nodes and Pods reach the API (default: the address of the default route)")
+	f.StringSliceVar(&o.TLSSANs, "tls-san", nil, "Further names and addresses for the API's certificate")
+	f.StringVar(&o.NodeName, "node-name", "", "Name of this node (default: the host's name)")
+	f.StringVar(&o.NodeIP, "node-ip", "", "Address of this node (default: the advertised address)")
+	f.StringVar(&o.CgroupRoot, "cgroup-root", "/", "Cgroup that holds the Pods' cgroup")
+	f.StringVar(&o.RuntimeEndpoint, "container-runtime-endpoint", "", "Socket of a CRI runtime to use instead of the embedded containerd")
+	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
+	f.StringVar(&o.ClusterCIDR, "cluster-cidr", "10.244.0.0/16", "Addresses of Pods")
+	f.StringVar(&o.ServiceCIDR, "service-cidr", "10.96.0.0/16", "Addresses of Services")
+	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "Domain of cluster DNS")
+	f.StringSliceVar(&o.EtcdServers, "etcd-servers", nil, "URLs of an external etcd (default: embedded)")
+	f.StringVar(&o.EtcdCAFile, "etcd-cafile", "", "CA certificate of the external etcd")
+	f.StringVar(&o.EtcdCertFile, "etcd-certfile", "", "Client certificate for the external etcd")
+	f.StringVar(&o.EtcdKeyFile, "etcd-keyfile", "", "Key of --etcd-certfile")
+	f.StringVar(&o.CACertFile, "ca-cert-file", "", "The cluster's CA certificate (default: made in the data directory)")
+	f.StringVar(&o.CAKeyFile, "ca-key-file", "", "Key of --ca-cert-file")
+	f.StringVar(&o.FrontProxyCACertFile, "requestheader-ca-cert-file", "", "CA certificate of front proxies (default: made in the data directory)")
+	f.StringVar(&o.FrontProxyCAKeyFile, "requestheader-ca-key-file", "", "Key of --requestheader-ca-cert-file")
+	f.StringVar(&o.ServiceAccountKeyFile, "service-account-key-file", "", "Key that signs service account tokens (default: made in the data directory)")
+	f.StringVar(&o.EncryptionKeyFile, "encryption-key-file", "", "Key that encrypts Secrets at rest (default: made in the data directory)")
+	f.StringVar(&o.EncryptionConfigFile, "encryption-provider-config", "", "An EncryptionConfiguration, instead of --encryption-key-file")
+}

@@ -1,0 +1,46 @@
+// Command coracle is a whole Kubernetes cluster in one program.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	if len(os.Args) > 1 && os.Args[1] == "kubectl" {
+		return kubectl(os.Args[2:])
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errSilent) {
+			fmt.Fprintf(os.Stderr, "coracle: %v\n", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+// errSilent ends a command whose output says already what is wrong.
+var errSilent = errors.New("see above")
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "coracle",
+		Short:         "All of Kubernetes in one small, fast program",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	c.CompletionOptions.HiddenDefaultCmd = true
+	c.AddCommand(upCommand(), downCommand(), resetCommand(), statusCommand(), serverCommand(), imageCommand(), versionCommand(),
+		&cobra.Command{Use: "kubectl", Short: "The kubectl command, for machines without one", DisableFlagParsing: true, Run: func(*cobra.Command, []string) {}})
+	return c
+}

@@ -1,0 +1,104 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/coracle-k8s/coracle/cmd/cluster"
+)
+
+// Down stops the server on dataDir and all that it runs: no process, mount, network namespace, cgroup or packet rule of it is left.
+// Its state stays. Idempotent.
+func Down(ctx context.Context, dataDir string, out io.Writer) error {
+	dataDir, err := filepath.Abs(dataDir)
+	if err != nil {
+		return err
+	}
+	o, found, err := savedOptions(dataDir)
+	if err != nil {
+		return err
+	}
+	if found && !o.ControlPlaneOnly && os.Geteuid() != 0 {
+		return fmt.Errorf("the cluster in %s has a node: stopping it needs root", dataDir)
+	}
+	if err := stopServer(ctx, dataDir, out); err != nil {
+		return err
+	}
+	if !found {
+		fmt.Fprintf(out, "no cluster has run in %s\n", dataDir)
+		return nil
+	}
+	if o.ControlPlaneOnly {
+		return nil
+	}
+	held, err := lock(dataDir) // nobody starts a server meanwhile
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := cluster.RemoveNode(ctx, o, func(what string) { fmt.Fprintln(out, "removed", what) }); err != nil {
+		return fmt.Errorf("removing what the node ran: %w", err)
+	}
+	return nil
+}
+
+func stopServer(ctx context.Context, dataDir string, out io.Writer) error {
+	if systemdRuns() {
+		if err := unitOf(dataDir).remove(ctx); err != nil {
+			return err
+		}
+	}
+	pid, err := runningPID(dataDir)
+	if err != nil || pid == 0 {
+		return err
+	}
+	if err := terminate(ctx, pid, 30*time.Second); err != nil {
+		return fmt.Errorf("stopping the server: %w", err)
+	}
+	fmt.Fprintf(out, "stopped the server (process %d)\n", pid)
+	return nil
+}
+
+// Reset is Down and deletes the state, and our entry in the user's kubeconfig. Idempotent.
+func Reset(ctx context.Context, dataDir string, out io.Writer) error {
+	if err := Down(ctx, dataDir, out); err != nil {
+		return err
+	}
+	dataDir, err := filepath.Abs(dataDir)
+	if err != nil {
+		return err
+	}
+	if err := removeState(dataDir); err != nil {
+		return err
+	}
+	file, err := usersKubeconfig()
+	if err != nil {
+		return err
+	}
+	if err := removeContext(file, dataDir); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "deleted the state in %s\n", dataDir)
+	return nil
+}
+
+// removeState deletes the data directory, and nothing that isn't one.
+func removeState(dataDir string) error {
+	entries, err := os.ReadDir(dataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dataDir, pidFile)); err != nil && len(entries) > 0 {
+		return fmt.Errorf("%s is no data directory of a cluster (it has no %s): nothing deleted", dataDir, pidFile)
+	}
+	return os.RemoveAll(dataDir)
+}

@@ -1,0 +1,128 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOneServerPerDataDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if pid, err := runningPID(dir); pid != 0 || err != nil {
+		t.Fatalf("in an empty directory process %d runs (%v)", pid, err)
+	}
+	held, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := runningPID(dir); pid != os.Getpid() || err != nil {
+		t.Errorf("process %d runs (%v), want ourselves", pid, err)
+	}
+	if _, err := lock(dir); err == nil || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("second lock: %v, want an error with our process number", err)
+	}
+	held.Close()
+	if pid, err := runningPID(dir); pid != 0 || err != nil {
+		t.Errorf("after release process %d runs (%v)", pid, err)
+	}
+}
+
+func TestTerminateKillsWhoDoesNotListen(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	if err := terminate(context.Background(), cmd.Process.Pid, 50*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("it ended with %v, want killed", err)
+	}
+	if err := terminate(context.Background(), cmd.Process.Pid, time.Second); err != nil {
+		t.Errorf("ending a process that is gone: %v", err)
+	}
+}
+
+func TestResetDeletesOnlyDataDirectories(t *testing.T) {
+	dir := t.TempDir()
+	precious := filepath.Join(dir, "thesis.txt")
+	if err := os.WriteFile(precious, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeState(dir); err == nil {
+		t.Error("no error for a directory that is none of ours")
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Fatal(err)
+	}
+	held, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Close()
+	if err := removeState(dir); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the directory is still there (%v)", err)
+	}
+}
+
+func TestUnitQuotesItsCommandLine(t *testing.T) {
+	content, err := unitOf("/srv/a b").content([]string{"server", "--data-dir=/srv/a b", `--x="50%"$y`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ` "server" "--data-dir=/srv/a b" "--x=\"50%%\"$$y"` + "\n"
+	if !bytes.Contains(content, []byte(want)) {
+		t.Errorf("no %s in\n%s", want, content)
+	}
+}
+
+func TestLogIsRotated(t *testing.T) {
+	if os.Getenv("ROTATE_INTO") != "" { // in a process of its own: the log takes stdout and stderr over
+		r, err := openRotated(os.Getenv("ROTATE_INTO"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := bytes.Repeat([]byte("x"), logSize/2+1)
+		for range 6 {
+			if _, err := r.Write(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fmt.Fprint(os.Stderr, "last words")
+		os.Exit(0)
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLogIsRotated$")
+	cmd.Env = append(os.Environ(), "ROTATE_INTO="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for i := range logFiles {
+		info, err := os.Stat(fmt.Sprintf("%s.%d", path, i+1))
+		if err != nil || info.Size() == 0 || info.Size() > logSize {
+			t.Errorf("old log %d: %v, %v", i+1, info, err)
+		}
+	}
+	if old, _ := filepath.Glob(path + ".*"); len(old) != logFiles {
+		t.Errorf("%d old logs are kept, want %d", len(old), logFiles)
+	}
+	if content, err := os.ReadFile(path); err != nil || !bytes.HasSuffix(content, []byte("last words")) {
+		t.Errorf("what went to stderr after the rotation is not in the log (%v)", err)
+	}
+}
