@@ -1,0 +1,293 @@
+// Package kubelet runs the Pods that are bound to this node. It assembles the subsystems below it and holds no logic of
+// its own.
+package kubelet
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	cri "k8s.io/cri-api/pkg/apis"
+
+	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/node"
+	"github.com/coracle-k8s/coracle/kubelet/objects"
+	"github.com/coracle-k8s/coracle/kubelet/pods"
+	"github.com/coracle-k8s/coracle/kubelet/probes"
+	"github.com/coracle-k8s/coracle/kubelet/status"
+	"github.com/coracle-k8s/coracle/kubelet/volumes"
+)
+
+// Version is the kubelet's version that the Node reports: that of the Kubernetes whose behaviour this is.
+const Version = "v1.36.3"
+
+// Config is what a kubelet works with. Informers are started by their owner and hold shared objects.
+type Config struct {
+	NodeName string
+	// NodeIPs are the node's addresses, the preferred one first, at most one of each family.
+	NodeIPs []netip.Addr
+	// Client acts as system:node:NodeName.
+	Client kubernetes.Interface
+	// Pods holds at least the Pods bound to this node, Nodes at least this Node, Services all Services.
+	Pods, Nodes, Services cache.SharedIndexInformer
+	// RuntimeClass returns a RuntimeClass by name.
+	RuntimeClass func(name string) (*nodev1.RuntimeClass, error)
+	Objects      objects.Source
+	// Recorder records Events about Pods and the node; nil makes one of the client.
+	Recorder record.EventRecorder
+
+	// RuntimeEndpoint is the container runtime's unix socket, with or without unix://. ImageEndpoint is the same unless set.
+	RuntimeEndpoint, ImageEndpoint string
+	// JoinNetwork connects the node to the Pod network by the prefixes that the Node was given. nil where a foreign
+	// network plugin does that.
+	JoinNetwork func([]netip.Prefix) error
+
+	// RootDir holds Pods' directories; /var/lib/kubelet unless set. PodLogsDir is /var/log/pods and ContainerLogsDir
+	// /var/log/containers unless set.
+	RootDir, PodLogsDir, ContainerLogsDir string
+	// CgroupRoot is the control group that all Pods are below; / unless set.
+	CgroupRoot    string
+	ClusterDNS    []netip.Addr
+	ClusterDomain string
+	// ResolvConf is the resolver configuration that Pods inherit; /etc/resolv.conf unless set.
+	ResolvConf string
+
+	// Port and Address are where the kubelet serves. 10250 and all addresses unless set.
+	Port    int32
+	Address string
+	// Certificate serves HTTPS; ClientCA verifies who asks. ServerUser is the API server's own identity, which may do all
+	// without asking the API.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	ClientCA    *x509.CertPool
+	ServerUser  string
+
+	Labels  map[string]string
+	Taints  []corev1.Taint
+	MaxPods int
+	// CPUs and MemoryBytes limit what the node offers; 0 is all that the machine has.
+	CPUs, MemoryBytes int64
+}
+
+func (c Config) withDefaults() Config {
+	set := func(s *string, value string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	set(&c.ImageEndpoint, c.RuntimeEndpoint)
+	set(&c.RootDir, "/var/lib/kubelet")
+	set(&c.PodLogsDir, "/var/log/pods")
+	set(&c.ContainerLogsDir, "/var/log/containers")
+	set(&c.CgroupRoot, "/")
+	set(&c.ClusterDomain, "cluster.local")
+	set(&c.ResolvConf, "/etc/resolv.conf")
+	if c.Port == 0 {
+		c.Port = 10250
+	}
+	if c.MaxPods == 0 {
+		c.MaxPods = 110
+	}
+	return c
+}
+
+// Kubelet runs the Pods of one node.
+type Kubelet struct {
+	Config
+	ready chan struct{}
+}
+
+// New checks the configuration. It starts nothing.
+func New(c Config) (*Kubelet, error) {
+	c = c.withDefaults()
+	switch {
+	case c.NodeName == "":
+		return nil, errors.New("kubelet: no node name")
+	case len(c.NodeIPs) == 0:
+		return nil, errors.New("kubelet: no node address")
+	case c.RuntimeEndpoint == "":
+		return nil, errors.New("kubelet: no container runtime endpoint")
+	case c.Client == nil || c.Pods == nil || c.Nodes == nil || c.Services == nil || c.Objects == nil:
+		return nil, errors.New("kubelet: a client, informers and objects are needed")
+	}
+	return &Kubelet{Config: c, ready: make(chan struct{})}, nil
+}
+
+// Ready is closed when the API holds a Node that is ready: from then on Pods bound to it run.
+func (k *Kubelet) Ready() <-chan struct{} { return k.ready }
+
+// parts are the subsystems of a kubelet that runs.
+type parts struct {
+	runtime  cri.RuntimeService
+	images   cri.ImageManagerService
+	recorder record.EventRecorder
+	status   *status.Writer
+	probes   *probes.Probes
+	volumes  *volumes.Volumes
+	pods     *pods.Manager
+	node     *node.Node
+}
+
+// Run works until ctx ends and returns when all that it started has stopped. Containers keep running.
+func (k *Kubelet) Run(ctx context.Context) error {
+	for _, dir := range []string{k.podsDir(), k.PodLogsDir, k.ContainerLogsDir} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("making the kubelet's directories: %w", err)
+		}
+	}
+	if err := os.Chmod(k.podsDir(), 0o750); err != nil {
+		return fmt.Errorf("making the kubelet's directories: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p, closeRuntime, err := k.assemble(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeRuntime()
+
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	serving := make(chan error, 1)
+	group.Go(func() { serving <- k.serve(ctx, p) })
+	group.Go(func() { p.status.Run(ctx) })
+	group.Go(func() { p.probes.Run(ctx) })
+	group.Go(func() { p.node.Run(ctx) })
+	group.Go(func() {
+		select {
+		case <-p.node.Ready():
+			close(k.ready)
+		case <-ctx.Done():
+		}
+	})
+	remove, err := k.listen(ctx, p)
+	defer remove()
+	if err != nil {
+		return err
+	}
+	group.Go(func() { p.pods.Run(ctx) })
+	select {
+	case err := <-serving:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (k *Kubelet) podsDir() string { return filepath.Join(k.RootDir, "pods") }
+
+// assemble connects to the runtime and wires the subsystems.
+func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
+	p := &parts{recorder: k.Recorder}
+	closeAll, err := k.connect(ctx, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	version, err := p.runtime.Version(ctx, "v1")
+	if err != nil {
+		closeAll()
+		return nil, nil, fmt.Errorf("asking the container runtime for its version: %w", err)
+	}
+	abilities, err := p.runtime.Status(ctx, false)
+	if err != nil {
+		closeAll()
+		return nil, nil, fmt.Errorf("asking the container runtime for its abilities: %w", err)
+	}
+	recursive := false
+	for _, h := range abilities.RuntimeHandlers {
+		recursive = recursive || h.Name == "" && h.GetFeatures().GetRecursiveReadOnlyMounts()
+	}
+	if p.recorder == nil {
+		recorder, stop := k.newRecorder()
+		p.recorder = recorder
+		inner := closeAll
+		closeAll = func() { stop(); inner() }
+	}
+	k.wire(ctx, p, version.RuntimeName, version.RuntimeVersion, recursive)
+	return p, closeAll, nil
+}
+
+func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersion string, recursive bool) {
+	p.node = node.New(node.Config{
+		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
+		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
+		MaxPods: int64(k.MaxPods), RootDir: k.RootDir, CPUs: k.CPUs, MemoryBytes: k.MemoryBytes, KubeletVersion: Version,
+	})
+	p.status = status.NewWriter(k.Client)
+	changed := func(uid types.UID) { p.pods.RuntimeChanged(uid) }
+	p.probes = probes.New(probes.NewChecker(p.runtime), k.ips()[0], k.reportProbe(p), changed)
+	images := k.newImages(p)
+	p.volumes = volumes.New(ctx, volumes.Config{
+		PodsDir: k.podsDir(), Client: k.Client, Objects: k.Objects, RecursiveReadOnly: recursive,
+		Node: func() downward.Node {
+			facts := downward.Node{Name: k.NodeName, IPs: k.ips()}
+			if n := p.node.Latest(); n != nil {
+				facts.Allocatable = n.Status.Allocatable
+			}
+			return facts
+		},
+		Image: volumeImages(images),
+	})
+	p.pods = pods.New(pods.Config{
+		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,
+		Images: images, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: k.newResources(), Probes: p.probes,
+		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
+		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
+		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,
+		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
+		SeccompDir: filepath.Join(k.RootDir, "seccomp"),
+	})
+	k.Objects.OnChange(func(uid types.UID) {
+		p.volumes.Refresh(uid)
+		p.pods.Retry(uid)
+	})
+}
+
+func (k *Kubelet) ips() []string {
+	ips := make([]string, 0, len(k.NodeIPs))
+	for _, ip := range k.NodeIPs {
+		ips = append(ips, ip.String())
+	}
+	return ips
+}
+
+func (k *Kubelet) dns() []string {
+	ips := make([]string, 0, len(k.ClusterDNS))
+	for _, ip := range k.ClusterDNS {
+		ips = append(ips, ip.String())
+	}
+	return ips
+}
+
+func (k *Kubelet) currentNode() *corev1.Node {
+	obj, ok, err := k.Nodes.GetStore().GetByKey(k.NodeName)
+	if err != nil || !ok {
+		return nil
+	}
+	return obj.(*corev1.Node)
+}
+
+func (k *Kubelet) services() []*corev1.Service {
+	list, err := corelisters.NewServiceLister(k.Services.GetIndexer()).List(everything)
+	if err != nil {
+		return nil // a cache has no errors
+	}
+	return list
+}
+
+// connectTimeout bounds the wait for the container runtime's socket.
+const connectTimeout = 30 * time.Second

@@ -1,0 +1,351 @@
+// Package pods moves each Pod of the node through its life: a worker per Pod observes the runtime, decides, and
+// acts. What happens in a Pod never waits for another.
+package pods
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
+	cri "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
+	"github.com/coracle-k8s/coracle/kubelet/status"
+)
+
+// Images makes sure that images are on the node.
+type Images interface {
+	// Ensure brings an image to the node as the policy says and returns how the runtime refers to it. Its errors
+	// carry the reason that a waiting container shows (Reasoned).
+	Ensure(ctx context.Context, request ImageRequest) (ref string, err error)
+}
+
+// ImageRequest asks for an image on behalf of a container or a volume.
+type ImageRequest struct {
+	Pod     *corev1.Pod
+	Image   string
+	Policy  corev1.PullPolicy
+	Sandbox *runtimeapi.PodSandboxConfig
+	// About is what Events about the image refer to.
+	About *corev1.ObjectReference
+}
+
+// Volumes makes a Pod's volumes.
+type Volumes interface {
+	// Mount makes all volumes of the Pod and keeps them up to date until Unmount. Idempotent.
+	Mount(ctx context.Context, pod *corev1.Pod) error
+	// Mounts returns a container's mounts. subPath resolves what a mount shows of its volume.
+	Mounts(ctx context.Context, pod *corev1.Pod, c *corev1.Container, subPath func(*corev1.VolumeMount) (string, error)) ([]*runtimeapi.Mount, error)
+	// SupplementalGroups are the groups that the Pod's volumes add to its containers.
+	SupplementalGroups(pod *corev1.Pod) []int64
+	// EnvFile returns a key of a file of variables in an emptyDir volume.
+	EnvFile(pod *corev1.Pod, volume, path, key string) (value string, ok bool, err error)
+	// Unmount takes all volumes of the Pod away, and its directory. Idempotent.
+	Unmount(ctx context.Context, uid types.UID) error
+}
+
+// Resources turns what Pods ask for into control groups.
+type Resources interface {
+	// Create makes the Pod's control group, or brings it up to date, and returns the path that the runtime takes as
+	// parent of the containers' own.
+	Create(pod *corev1.Pod) (parent string, err error)
+	// Remove takes a Pod's control group away. Idempotent.
+	Remove(uid types.UID) error
+	// Container returns a container's limits.
+	Container(pod *corev1.Pod, c *corev1.Container) *runtimeapi.LinuxContainerResources
+	// Pod returns the limits of the Pod altogether, nil where there are none.
+	Pod(pod *corev1.Pod) *runtimeapi.LinuxContainerResources
+}
+
+// Probes asks containers how they are.
+type Probes interface {
+	// Watch probes the running containers of a Pod, those of the runtime's newest instances. Idempotent.
+	Watch(pod *corev1.Pod, observed *runtime.Pod)
+	// Forget ends all probes of a Pod.
+	Forget(uid types.UID)
+	// Findings returns what is known of a container instance, nil where nothing is.
+	Findings(containerID string) (startup, readiness, liveness *bool)
+}
+
+// Objects are the ConfigMaps and Secrets that Pods refer to.
+type Objects interface {
+	ConfigMap(namespace, name string) (*corev1.ConfigMap, error)
+	Secret(namespace, name string) (*corev1.Secret, error)
+}
+
+// Config is what the workers need.
+type Config struct {
+	NodeName  string
+	HostIPs   []string
+	Client    kubernetes.Interface
+	Recorder  record.EventRecorder
+	Runtime   cri.RuntimeService
+	Images    Images
+	ImageUser func(ctx context.Context, ref string) (uid *int64, username string, err error)
+	Volumes   Volumes
+	Resources Resources
+	Probes    Probes
+	Objects   Objects
+	Status    *status.Writer
+	// Services lists all Services known; ServicesSynced tells whether that is all there are.
+	Services       func() []*corev1.Service
+	ServicesSynced func() bool
+	// Node returns the Node as registered, for admission and for fields that Pods may see.
+	Node func() *corev1.Node
+	// RuntimeHandler returns the runtime's handler of a Pod's RuntimeClass.
+	RuntimeHandler func(pod *corev1.Pod) (string, error)
+	// RuntimeName is the scheme of container IDs.
+	RuntimeName       string
+	RecursiveReadOnly bool
+	ClusterDNS        []string
+	ClusterDomain     string
+	ResolvConf        string
+	// PodLogsDir holds the logs of all Pods, ContainerLogsDir links to each of them.
+	PodLogsDir, ContainerLogsDir string
+	// PodsDir holds a directory for each Pod's own files, by UID.
+	PodsDir string
+	// SeccompDir holds seccomp profiles that Pods name.
+	SeccompDir string
+}
+
+// Manager runs a worker for each Pod.
+type Manager struct {
+	Config
+	observer *runtime.Observer
+	dns      dnsSource
+
+	// admission is held while a Pod's share of the node is weighed against the others'.
+	admission sync.Mutex
+
+	mu       sync.Mutex
+	ctx      context.Context
+	workers  map[types.UID]*worker
+	running  sync.WaitGroup
+	allKnown bool
+}
+
+// New returns a manager that does nothing yet.
+func New(c Config) *Manager {
+	return &Manager{
+		Config: c, observer: runtime.NewObserver(c.Runtime), workers: map[types.UID]*worker{},
+		dns: dnsSource{servers: c.ClusterDNS, domain: c.ClusterDomain, host: c.ResolvConf},
+	}
+}
+
+// Run works until ctx ends, and returns when all workers have. Containers keep running. Update must have been called
+// for every Pod that the API has before Run: what else the runtime holds is removed.
+func (m *Manager) Run(ctx context.Context) {
+	m.mu.Lock()
+	m.ctx, m.allKnown = ctx, true
+	for _, w := range m.workers {
+		m.start(w)
+	}
+	m.mu.Unlock()
+	runtime.Watch(ctx, m.Runtime, func() { m.lookAtAll(ctx) }, m.RuntimeChanged)
+	m.running.Wait()
+}
+
+func (m *Manager) start(w *worker) {
+	m.running.Go(func() { w.run(m.ctx) })
+}
+
+// Update tells of a Pod that the API has, new or changed.
+func (m *Manager) Update(pod *corev1.Pod) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := m.workers[pod.UID]
+	if w == nil {
+		w = newWorker(m, pod)
+		m.workers[pod.UID] = w
+		if m.ctx != nil {
+			m.start(w)
+		}
+		return
+	}
+	w.setPod(pod, false)
+}
+
+// Delete tells that the API has a Pod no more.
+func (m *Manager) Delete(pod *corev1.Pod) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if w := m.workers[pod.UID]; w != nil {
+		w.setPod(pod, true)
+	}
+}
+
+// RuntimeChanged tells that something happened in the runtime, or that a probe found something new.
+func (m *Manager) RuntimeChanged(uid types.UID) {
+	m.mu.Lock()
+	w := m.workers[uid]
+	m.mu.Unlock()
+	if w != nil {
+		w.poke()
+	}
+}
+
+// Retry tells that something that the Pod refers to changed: what failed may work now.
+func (m *Manager) Retry(uid types.UID) {
+	m.mu.Lock()
+	w := m.workers[uid]
+	m.mu.Unlock()
+	if w != nil {
+		w.resetRetry()
+	}
+}
+
+// lookAtAll makes every worker look at the runtime, and gives a worker to what no known Pod accounts for.
+func (m *Manager) lookAtAll(ctx context.Context) {
+	refs, err := m.observer.Pods(ctx)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Looking for containers of unknown pods")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.workers {
+		w.poke()
+	}
+	for _, ref := range refs {
+		if m.workers[ref.UID] != nil {
+			continue
+		}
+		w := newWorker(m, orphan(ref))
+		w.removed = true
+		m.workers[ref.UID] = w
+		m.start(w)
+	}
+}
+
+// orphan stands for a Pod that only the runtime knows.
+func orphan(ref runtime.PodRef) *corev1.Pod {
+	pod := &corev1.Pod{}
+	pod.UID, pod.Namespace, pod.Name = ref.UID, ref.Namespace, ref.Name
+	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+	return pod
+}
+
+// forget ends a Pod's worker; nothing of the Pod is left.
+func (m *Manager) forget(w *worker) {
+	m.mu.Lock()
+	delete(m.workers, w.uid)
+	m.mu.Unlock()
+	m.Status.Forget(w.uid)
+}
+
+// Pods returns the Pods that the manager works on, with their latest statuses.
+func (m *Manager) Pods() []*corev1.Pod {
+	m.mu.Lock()
+	workers := make([]*worker, 0, len(m.workers))
+	for _, w := range m.workers {
+		workers = append(workers, w)
+	}
+	m.mu.Unlock()
+	list := make([]*corev1.Pod, 0, len(workers))
+	for _, w := range workers {
+		pod, removed := w.current()
+		if removed {
+			continue
+		}
+		pod = pod.DeepCopy()
+		pod.Status = m.Status.Latest(pod)
+		list = append(list, pod)
+	}
+	return list
+}
+
+// Pod returns one Pod by namespace and name, and what the runtime was last seen to hold of it.
+func (m *Manager) Pod(namespace, name string) (*corev1.Pod, *runtime.Pod, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found *worker
+	for _, w := range m.workers {
+		pod, removed := w.current()
+		if pod.Namespace == namespace && pod.Name == name && !removed {
+			found = w
+		}
+	}
+	if found == nil {
+		return nil, nil, fmt.Errorf("pod %s/%s is not on this node", namespace, name)
+	}
+	pod, _ := found.current()
+	return pod, found.lastSeen(), nil
+}
+
+// Evict ends a Pod because the node needs what it uses.
+func (m *Manager) Evict(uid types.UID, verdict status.Verdict) {
+	m.mu.Lock()
+	w := m.workers[uid]
+	m.mu.Unlock()
+	if w != nil {
+		w.judge(verdict)
+	}
+}
+
+func (m *Manager) nodeFacts() downward.Node {
+	facts := downward.Node{Name: m.NodeName, IPs: m.HostIPs}
+	if node := m.Node(); node != nil {
+		facts.Allocatable = node.Status.Allocatable
+	}
+	return facts
+}
+
+// event records something about a Pod's container, or about the Pod where there is none.
+func (m *Manager) event(pod *corev1.Pod, c *corev1.Container, kind, reason, format string, args ...any) {
+	if pod.ResourceVersion == "" && pod.Spec.NodeName == "" {
+		return // an orphan: the API does not know it
+	}
+	m.Recorder.Eventf(Reference(pod, c), kind, reason, format, args...)
+}
+
+// Reference is what Events about a Pod's container, or about the Pod where there is none, refer to.
+func Reference(pod *corev1.Pod, c *corev1.Container) *corev1.ObjectReference {
+	ref := &corev1.ObjectReference{
+		Kind: "Pod", APIVersion: "v1", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+	}
+	if c == nil {
+		return ref
+	}
+	field := "spec.containers"
+	for i := range pod.Spec.InitContainers {
+		if pod.Spec.InitContainers[i].Name == c.Name {
+			field = "spec.initContainers"
+		}
+	}
+	for i := range pod.Spec.EphemeralContainers {
+		if pod.Spec.EphemeralContainers[i].Name == c.Name {
+			field = "spec.ephemeralContainers"
+		}
+	}
+	ref.FieldPath = fmt.Sprintf("%s{%s}", field, c.Name)
+	return ref
+}
+
+// Reasoned is an error that a waiting container shows by its reason.
+type Reasoned struct {
+	Reason string
+	Err    error
+}
+
+// Error is the cause's text.
+func (r *Reasoned) Error() string { return r.Err.Error() }
+
+// Unwrap returns the cause.
+func (r *Reasoned) Unwrap() error { return r.Err }
+
+func reasoned(reason string, err error) error {
+	return &Reasoned{Reason: reason, Err: err}
+}
+
+// retryDelays are the pauses after failed steps.
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 20 * time.Second
+)

@@ -1,0 +1,347 @@
+package pods
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
+	"github.com/coracle-k8s/coracle/kubelet/status"
+)
+
+// worker moves one Pod through its life. Its loop observes and decides, and keeps the status current; what takes
+// long is done beside it, one batch of actions at a time.
+type worker struct {
+	*Manager
+	uid     types.UID
+	wake    chan struct{}
+	backoff backoffs
+
+	mu       sync.Mutex
+	pod      *corev1.Pod
+	removed  bool
+	verdict  *status.Verdict
+	seen     *runtime.Pod
+	failures map[string]status.Waiting // why containers could not be started, by name
+	actuated map[string]corev1.ResourceRequirements
+	hooked   map[string]bool // containers whose preStop hook has run, by ID
+	batch    *batch
+	pause    time.Duration // after the last batch, which failed; 0 if it did not
+	paused   *time.Timer   // runs while the pause does
+	accepted bool
+}
+
+// batch is actions under way.
+type batch struct {
+	cancel   context.CancelFunc
+	done     chan struct{}
+	stopping bool
+	grace    int64
+}
+
+func newWorker(m *Manager, pod *corev1.Pod) *worker {
+	w := &worker{
+		Manager: m, uid: pod.UID, pod: pod, wake: make(chan struct{}, 1), seen: &runtime.Pod{UID: pod.UID},
+		failures: map[string]status.Waiting{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{},
+	}
+	w.poke()
+	return w
+}
+
+func (w *worker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *worker) setPod(pod *corev1.Pod, removed bool) {
+	w.mu.Lock()
+	w.pod = pod
+	w.removed = w.removed || removed
+	w.mu.Unlock()
+	w.poke()
+}
+
+func (w *worker) judge(v status.Verdict) {
+	w.mu.Lock()
+	if w.verdict == nil {
+		w.verdict = &v
+	}
+	w.mu.Unlock()
+	w.poke()
+}
+
+func (w *worker) current() (pod *corev1.Pod, removed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pod, w.removed
+}
+
+func (w *worker) lastSeen() *runtime.Pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen
+}
+
+// run works until the Pod is gone or ctx ends.
+func (w *worker) run(ctx context.Context) {
+	ctx = klog.NewContext(ctx, klog.FromContext(ctx).WithValues("pod", klog.KObj(w.pod), "uid", w.uid))
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	retry := time.Duration(0)
+	for {
+		select {
+		case <-w.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+			w.halt()
+			return
+		}
+		again, gone, err := w.step(ctx)
+		if ctx.Err() != nil {
+			continue
+		}
+		if gone {
+			w.forget(w)
+			return
+		}
+		if err != nil {
+			retry = min(max(2*retry, firstRetry), lastRetry)
+			again = retry
+			klog.FromContext(ctx).Error(err, "Pod not brought further, trying again", "after", again)
+		} else {
+			retry = 0
+		}
+		timer.Stop()
+		if again > 0 {
+			timer.Reset(again)
+		}
+	}
+}
+
+// step is one round: observe, decide, report, act. A panic is an error of this Pod alone.
+func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	w.mu.Lock()
+	earlier := w.seen
+	w.mu.Unlock()
+	observed, err := w.observer.Observe(ctx, w.uid, earlier)
+	if err != nil {
+		return 0, false, err
+	}
+	w.mu.Lock()
+	w.seen = observed
+	w.mu.Unlock()
+	f := w.facts(observed)
+	if verdict := w.admit(f); verdict != nil {
+		f.verdict = verdict
+	}
+	p := decide(f)
+	if p.verdict != nil {
+		w.judgeQuietly(f.pod, p.verdict)
+	}
+	w.watchProbes(f, p)
+	if !f.removed {
+		w.report(f, p)
+	}
+	return w.act(ctx, f, p)
+}
+
+func (w *worker) facts(observed *runtime.Pod) facts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return facts{
+		pod: w.pod, runtime: observed, now: time.Now(), backoff: &w.backoff, verdict: w.verdict, removed: w.removed,
+		old: w.Status.Latest(w.pod),
+		startup: func(id string) *bool {
+			startup, _, _ := w.Probes.Findings(id)
+			return startup
+		},
+		liveness: func(id string) *bool {
+			_, _, liveness := w.Probes.Findings(id)
+			return liveness
+		},
+	}
+}
+
+// judgeQuietly remembers a verdict and records it once.
+func (w *worker) judgeQuietly(pod *corev1.Pod, v *status.Verdict) {
+	w.mu.Lock()
+	first := w.verdict == nil
+	w.verdict = v
+	w.mu.Unlock()
+	if first {
+		w.event(pod, nil, corev1.EventTypeNormal, v.Reason, "%s", v.Message)
+	}
+}
+
+func (w *worker) watchProbes(f facts, p plan) {
+	// A container that is being stopped needs no health, but readiness counts to the end.
+	if p.done || f.removed {
+		w.Probes.Forget(w.uid)
+		return
+	}
+	w.Probes.Watch(f.pod, f.runtime)
+}
+
+// report sets the status that follows from what was observed.
+func (w *worker) report(f facts, p plan) {
+	w.mu.Lock()
+	waiting := maps.Clone(w.failures)
+	maps.Copy(waiting, p.waiting)
+	actuated := maps.Clone(w.actuated)
+	w.mu.Unlock()
+	w.Status.Set(f.pod, status.Render(status.Input{
+		Pod: f.pod, Old: f.old, Runtime: f.runtime, RuntimeName: w.RuntimeName,
+		Probes: func(id string) status.Probes {
+			startup, readiness, _ := w.Probes.Findings(id)
+			return status.Probes{Started: startup, Ready: readiness}
+		},
+		Waiting: waiting, Actuated: actuated, RecursiveReadOnly: w.RecursiveReadOnly, HostIPs: w.HostIPs,
+		QOS: core.QOSClass(f.pod), Finishing: p.finishing, Done: p.done, Verdict: p.verdict, Now: f.now,
+	}))
+}
+
+// act carries out the plan beside the loop, unless a batch is under way that need not make way for it.
+func (w *worker) act(ctx context.Context, f facts, p plan) (again time.Duration, gone bool, err error) {
+	grace := graceSeconds(f.pod)
+	w.mu.Lock()
+	b := w.batch
+	w.mu.Unlock()
+	if b != nil {
+		select {
+		case <-b.done:
+		default:
+			if p.finishing && (!b.stopping || grace < b.grace) {
+				b.cancel()
+			}
+			return p.wake, false, nil
+		}
+	}
+	switch {
+	case p.done:
+		gone, err = w.conclude(ctx, f)
+		return p.wake, gone, err
+	case len(p.actions) == 0:
+		return p.wake, false, nil
+	}
+	w.mu.Lock()
+	paused := w.paused != nil
+	w.mu.Unlock()
+	if paused && !p.finishing {
+		return p.wake, false, nil
+	}
+	w.begin(ctx, f, p, grace)
+	return p.wake, false, nil
+}
+
+// begin starts a batch. When it ends the worker looks again; after a failure not before a pause.
+func (w *worker) begin(ctx context.Context, f facts, p plan, grace int64) {
+	ctx, cancel := context.WithCancel(ctx)
+	b := &batch{cancel: cancel, done: make(chan struct{}), stopping: p.finishing, grace: grace}
+	w.mu.Lock()
+	w.batch = b
+	w.mu.Unlock()
+	w.Manager.running.Go(func() {
+		defer w.poke()
+		defer close(b.done)
+		defer cancel()
+		err := w.carryOut(ctx, f, p)
+		if err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Pod step failed")
+		}
+		w.rest(err != nil && ctx.Err() == nil)
+	})
+}
+
+// rest begins a pause after a batch that failed, longer each time.
+func (w *worker) rest(failed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.paused != nil {
+		w.paused.Stop()
+		w.paused = nil
+	}
+	if !failed {
+		w.pause = 0
+		return
+	}
+	w.pause = min(max(2*w.pause, firstRetry), lastRetry)
+	w.paused = time.AfterFunc(w.pause, w.resume)
+}
+
+// resume ends the pause after a failure.
+func (w *worker) resume() {
+	w.mu.Lock()
+	w.paused = nil
+	w.mu.Unlock()
+	w.poke()
+}
+
+// resetRetry ends the pause because what failed may work now.
+func (w *worker) resetRetry() {
+	w.mu.Lock()
+	if w.paused != nil {
+		w.paused.Stop()
+		w.paused = nil
+	}
+	w.pause = 0
+	w.mu.Unlock()
+	w.poke()
+}
+
+// halt waits for the batch under way, whose context has ended with the worker's.
+func (w *worker) halt() {
+	w.mu.Lock()
+	b := w.batch
+	w.mu.Unlock()
+	if b != nil {
+		<-b.done
+	}
+}
+
+func (w *worker) carryOut(ctx context.Context, f facts, p plan) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.Join(err, fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	run := &run{worker: w, pod: f.pod, observed: f.runtime}
+	for _, a := range p.actions {
+		if ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if e := run.do(ctx, a); e != nil {
+			err = errors.Join(err, e)
+			if _, next := a.(startContainer); !next {
+				return err
+			}
+		}
+	}
+	return err
+}
+
+// graceSeconds is how long a Pod's containers have to stop.
+func graceSeconds(pod *corev1.Pod) int64 {
+	switch {
+	case pod.DeletionGracePeriodSeconds != nil:
+		return *pod.DeletionGracePeriodSeconds
+	case pod.Spec.TerminationGracePeriodSeconds != nil:
+		return *pod.Spec.TerminationGracePeriodSeconds
+	}
+	return corev1.DefaultTerminationGracePeriodSeconds
+}

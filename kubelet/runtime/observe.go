@@ -1,0 +1,198 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/types"
+	cri "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// Observer reads Pods from the runtime.
+type Observer struct {
+	cri cri.RuntimeService
+}
+
+// NewObserver returns an observer of the runtime behind the service.
+func NewObserver(service cri.RuntimeService) *Observer {
+	return &Observer{cri: service}
+}
+
+// Observe returns what the runtime holds of one Pod; an empty Pod where it holds nothing. What earlier already
+// knew of ended containers is taken from there, as it cannot change.
+func (o *Observer) Observe(ctx context.Context, uid types.UID, earlier *Pod) (*Pod, error) {
+	label := map[string]string{LabelPodUID: string(uid)}
+	sandboxes, err := o.cri.ListPodSandbox(ctx, &runtimeapi.PodSandboxFilter{LabelSelector: label})
+	if err != nil {
+		return nil, fmt.Errorf("listing sandboxes of pod %s: %w", uid, err)
+	}
+	containers, err := o.cri.ListContainers(ctx, &runtimeapi.ContainerFilter{LabelSelector: label})
+	if err != nil {
+		return nil, fmt.Errorf("listing containers of pod %s: %w", uid, err)
+	}
+	pod := &Pod{UID: uid}
+	for _, listed := range sandboxes {
+		pod.Namespace, pod.Name = listed.Labels[LabelPodNamespace], listed.Labels[LabelPodName]
+		s, err := o.sandbox(ctx, listed)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			pod.Sandboxes = append(pod.Sandboxes, s)
+		}
+	}
+	for _, listed := range containers {
+		pod.Namespace, pod.Name = listed.Labels[LabelPodNamespace], listed.Labels[LabelPodName]
+		c, err := o.container(ctx, listed, earlier)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			pod.Containers = append(pod.Containers, c)
+		}
+	}
+	slices.SortStableFunc(pod.Sandboxes, func(a, b *Sandbox) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	slices.SortStableFunc(pod.Containers, func(a, b *Container) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.RestartCount, a.RestartCount))
+	})
+	return pod, nil
+}
+
+// PodRef names a Pod that the runtime holds something of.
+type PodRef struct {
+	UID             types.UID
+	Namespace, Name string
+}
+
+// Pods lists every Pod that the runtime holds a sandbox or a container of.
+func (o *Observer) Pods(ctx context.Context) ([]PodRef, error) {
+	sandboxes, err := o.cri.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing sandboxes: %w", err)
+	}
+	containers, err := o.cri.ListContainers(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	seen := map[types.UID]PodRef{}
+	add := func(labels map[string]string) {
+		if uid := types.UID(labels[LabelPodUID]); uid != "" {
+			seen[uid] = PodRef{UID: uid, Namespace: labels[LabelPodNamespace], Name: labels[LabelPodName]}
+		}
+	}
+	for _, s := range sandboxes {
+		add(s.Labels)
+	}
+	for _, c := range containers {
+		add(c.Labels)
+	}
+	refs := make([]PodRef, 0, len(seen))
+	for _, ref := range seen {
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
+
+// sandbox returns nil for one that went away meanwhile.
+func (o *Observer) sandbox(ctx context.Context, listed *runtimeapi.PodSandbox) (*Sandbox, error) {
+	s := &Sandbox{
+		ID:        listed.Id,
+		Ready:     listed.State == runtimeapi.PodSandboxState_SANDBOX_READY,
+		Attempt:   listed.GetMetadata().GetAttempt(),
+		CreatedAt: time.Unix(0, listed.CreatedAt),
+	}
+	if !s.Ready {
+		return s, nil
+	}
+	response, err := o.cri.PodSandboxStatus(ctx, listed.Id, false)
+	if IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading sandbox %s: %w", listed.Id, err)
+	}
+	st := response.Status
+	s.Ready = st.State == runtimeapi.PodSandboxState_SANDBOX_READY
+	s.HostNetwork = st.GetLinux().GetNamespaces().GetOptions().GetNetwork() == runtimeapi.NamespaceMode_NODE
+	if !s.HostNetwork && st.GetNetwork().GetIp() != "" {
+		s.IPs = append(s.IPs, st.Network.Ip)
+		for _, more := range st.Network.AdditionalIps {
+			s.IPs = append(s.IPs, more.Ip)
+		}
+	}
+	return s, nil
+}
+
+func (o *Observer) container(ctx context.Context, listed *runtimeapi.Container, earlier *Pod) (*Container, error) {
+	if listed.State == runtimeapi.ContainerState_CONTAINER_EXITED && earlier != nil {
+		for _, known := range earlier.Containers {
+			if known.ID == listed.Id && known.State == Exited {
+				return known, nil
+			}
+		}
+	}
+	response, err := o.cri.ContainerStatus(ctx, listed.Id, false)
+	if IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading container %s: %w", listed.Id, err)
+	}
+	return newContainer(ctx, listed.PodSandboxId, response.Status), nil
+}
+
+func newContainer(ctx context.Context, sandboxID string, st *runtimeapi.ContainerStatus) *Container {
+	c := &Container{
+		ID:          st.Id,
+		Name:        st.Labels[LabelContainerName],
+		SandboxID:   sandboxID,
+		State:       stateOf(st.State),
+		Image:       st.GetImage().GetImage(),
+		ImageRef:    st.ImageRef,
+		ImageID:     cmp.Or(st.ImageId, st.ImageRef),
+		Hash:        st.Annotations[annotationHash],
+		CreatedAt:   time.Unix(0, st.CreatedAt),
+		LogPath:     st.LogPath,
+		Resources:   st.Resources,
+		User:        st.User,
+		StopSignal:  st.StopSignal,
+		Mounts:      st.Mounts,
+		annotations: st.Annotations,
+	}
+	// A container without the annotation is not ours, or very old: count from nought.
+	c.RestartCount, _ = strconv.Atoi(st.Annotations[annotationRestartCount])
+	if c.State != Created {
+		c.StartedAt = time.Unix(0, st.StartedAt)
+	}
+	if c.State == Exited {
+		c.FinishedAt = time.Unix(0, st.FinishedAt)
+		c.ExitCode = st.ExitCode
+		c.Reason = st.Reason
+		c.Message = terminationMessage(ctx, st)
+	}
+	return c
+}
+
+func stateOf(s runtimeapi.ContainerState) State {
+	switch s {
+	case runtimeapi.ContainerState_CONTAINER_CREATED:
+		return Created
+	case runtimeapi.ContainerState_CONTAINER_RUNNING:
+		return Running
+	case runtimeapi.ContainerState_CONTAINER_EXITED:
+		return Exited
+	}
+	return Unknown
+}
+
+// IsNotFound tells whether the runtime answered that it has no such thing.
+func IsNotFound(err error) bool {
+	return status.Code(err) == codes.NotFound
+}

@@ -1,0 +1,230 @@
+package volumes
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
+)
+
+// rendered tells whether a volume's files come from objects.
+func rendered(v *corev1.Volume) bool {
+	return v.ConfigMap != nil || v.Secret != nil || v.DownwardAPI != nil || v.Projected != nil
+}
+
+// render writes a volume's files and returns where they are.
+func (v *Volumes) render(ctx context.Context, p *podVolumes, volume *corev1.Volume) (string, error) {
+	plugin, private := "configmap", false
+	switch {
+	case volume.Secret != nil:
+		plugin, private = "secret", true
+	case volume.DownwardAPI != nil:
+		plugin, private = "downward-api", true
+	case volume.Projected != nil:
+		plugin, private = "projected", true
+	}
+	files, err := v.files(ctx, p, volume)
+	if err != nil {
+		return "", err
+	}
+	dir := v.dir(p.pod.UID, plugin, volume.Name)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
+	}
+	if private {
+		// Secrets never touch the disk.
+		if err := mountTmpfs(dir, 0, ""); err != nil {
+			return "", err
+		}
+	}
+	group := fsGroup(p.pod)
+	top := os.FileMode(0o777)
+	if group != nil {
+		top |= os.ModeSetgid
+		for path, f := range files {
+			f.mode |= 0o440
+			files[path] = f
+		}
+		if err := os.Chown(dir, -1, int(*group)); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Chmod(dir, top); err != nil {
+		return "", err
+	}
+	_, err = writeAtomically(dir, files, group)
+	return dir, err
+}
+
+// files collects what a volume shows.
+func (v *Volumes) files(ctx context.Context, p *podVolumes, volume *corev1.Volume) (map[string]file, error) {
+	out := map[string]file{}
+	var err error
+	switch {
+	case volume.ConfigMap != nil:
+		s := volume.ConfigMap
+		err = v.addConfigMap(out, p.pod, s.Name, s.Items, s.DefaultMode, s.Optional)
+	case volume.Secret != nil:
+		s := volume.Secret
+		err = v.addSecret(out, p.pod, s.SecretName, s.Items, s.DefaultMode, s.Optional)
+	case volume.DownwardAPI != nil:
+		err = v.addDownward(out, p.pod, volume.DownwardAPI.Items, volume.DownwardAPI.DefaultMode)
+	case volume.Projected != nil:
+		err = v.addProjected(ctx, out, p, volume.Projected)
+	}
+	return out, err
+}
+
+func (v *Volumes) addProjected(ctx context.Context, out map[string]file, p *podVolumes, source *corev1.ProjectedVolumeSource) error {
+	for i := range source.Sources {
+		var err error
+		switch s := &source.Sources[i]; {
+		case s.ConfigMap != nil:
+			err = v.addConfigMap(out, p.pod, s.ConfigMap.Name, s.ConfigMap.Items, source.DefaultMode, s.ConfigMap.Optional)
+		case s.Secret != nil:
+			err = v.addSecret(out, p.pod, s.Secret.Name, s.Secret.Items, source.DefaultMode, s.Secret.Optional)
+		case s.DownwardAPI != nil:
+			err = v.addDownward(out, p.pod, s.DownwardAPI.Items, source.DefaultMode)
+		case s.ServiceAccountToken != nil:
+			err = v.addToken(ctx, out, p, s.ServiceAccountToken, source.DefaultMode)
+		default:
+			err = fmt.Errorf("this node cannot project the source")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Volumes) addConfigMap(out map[string]file, pod *corev1.Pod, name string, items []corev1.KeyToPath, byDefault *int32, optional *bool) error {
+	cm, err := v.Objects.ConfigMap(pod.Namespace, name)
+	if apierrors.IsNotFound(err) && isTrue(optional) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	data := make(map[string][]byte, len(cm.Data)+len(cm.BinaryData))
+	for key, value := range cm.Data {
+		data[key] = []byte(value)
+	}
+	for key, value := range cm.BinaryData {
+		data[key] = value
+	}
+	return addItems(out, "configmap", data, items, byDefault, optional)
+}
+
+func (v *Volumes) addSecret(out map[string]file, pod *corev1.Pod, name string, items []corev1.KeyToPath, byDefault *int32, optional *bool) error {
+	secret, err := v.Objects.Secret(pod.Namespace, name)
+	if apierrors.IsNotFound(err) && isTrue(optional) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return addItems(out, "secret", secret.Data, items, byDefault, optional)
+}
+
+func addItems(out map[string]file, what string, data map[string][]byte, items []corev1.KeyToPath, byDefault *int32, optional *bool) error {
+	if items == nil {
+		for key, value := range data {
+			out[key] = file{data: value, mode: mode(nil, byDefault)}
+		}
+		return nil
+	}
+	for _, item := range items {
+		value, ok := data[item.Key]
+		if !ok {
+			if isTrue(optional) {
+				continue
+			}
+			return fmt.Errorf("%s references non-existent %s key: %s", what, map[string]string{"configmap": "config", "secret": "secret"}[what], item.Key)
+		}
+		out[filepath.Clean(item.Path)] = file{data: value, mode: mode(item.Mode, byDefault)}
+	}
+	return nil
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+func (v *Volumes) addDownward(out map[string]file, pod *corev1.Pod, items []corev1.DownwardAPIVolumeFile, byDefault *int32) error {
+	node := v.Node()
+	for _, item := range items {
+		var value string
+		var err error
+		switch {
+		case item.FieldRef != nil:
+			value, err = downward.Field(pod, node, nil, item.FieldRef.FieldPath)
+		case item.ResourceFieldRef != nil:
+			value, err = downward.Resource(pod, item.ResourceFieldRef.ContainerName, item.ResourceFieldRef, node.Allocatable)
+		}
+		if err != nil {
+			return err
+		}
+		out[filepath.Clean(item.Path)] = file{data: []byte(value), mode: mode(item.Mode, byDefault)}
+	}
+	return nil
+}
+
+func (v *Volumes) addToken(ctx context.Context, out map[string]file, p *podVolumes, source *corev1.ServiceAccountTokenProjection, byDefault *int32) error {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		ExpirationSeconds: source.ExpirationSeconds,
+		BoundObjectRef: &authenticationv1.BoundObjectReference{
+			APIVersion: "v1", Kind: "Pod", Name: p.pod.Name, UID: p.pod.UID,
+		},
+	}}
+	if source.Audience != "" {
+		request.Spec.Audiences = []string{source.Audience}
+	}
+	token, renewAt, err := v.tokens.get(ctx, p.pod, request)
+	if err != nil {
+		return err
+	}
+	f := file{data: []byte(token), mode: mode(nil, byDefault), uid: commonUser(p.pod)}
+	if f.uid != nil || fsGroup(p.pod) != nil {
+		f.mode = 0o600
+	}
+	out[filepath.Clean(source.Path)] = f
+	v.renewAt(p, renewAt)
+	return nil
+}
+
+// renewAt makes sure that the Pod's volumes are rendered again when its first token is to be renewed. The Pod's lock is
+// held.
+func (v *Volumes) renewAt(p *podVolumes, at time.Time) {
+	if p.renewal != nil {
+		p.renewal.Stop()
+	}
+	uid := p.pod.UID
+	at = v.tokens.firstRenewal(uid, at)
+	p.renewal = time.AfterFunc(max(time.Until(at), time.Second), func() { v.Refresh(uid) })
+}
+
+// commonUser is the user that all containers of a Pod run as, nil where they differ or it is not known.
+func commonUser(pod *corev1.Pod) *int64 {
+	var user *int64
+	same := true
+	core.Containers(&pod.Spec, func(c *corev1.Container) bool {
+		own := runtime.EffectiveSecurity(pod, c).RunAsUser
+		if own == nil || user != nil && *user != *own {
+			same = false
+			return false
+		}
+		user = own
+		return true
+	})
+	if !same {
+		return nil
+	}
+	return user
+}
