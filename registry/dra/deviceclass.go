@@ -1,0 +1,17 @@
+package dra
+
+import (
+	resourcev1 "k8s.io/api/resource/v1"
+
+	"github.com/coracle-k8s/coracle/registry/resource"
+)
+
+type deviceClass = resourcev1.DeviceClass
+
+// DeviceClasses name sorts of devices.
+func deviceClasses() *resource.Resource[*deviceClass] {
+	return resource.Define(resource.Definition[*deviceClass]{
+		Name:       "deviceclasses",
+		Generation: func(c *deviceClass) any { return &c.Spec },
+	})
+}
