@@ -47,6 +47,7 @@ runtime: go ## what bin/coracle carries: shim, runc, network plugin, pause
 	@$(GO) run ./hack/runtime/build
 
 images: go ## the demo's images
+	@hack/packages.sh busybox-static
 	@$(GO) run ./hack/image
 
 packages: ## the Debian packages that running needs
