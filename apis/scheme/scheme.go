@@ -80,3 +80,18 @@ func addHubs(s *runtime.Scheme) {
 		}
 	}
 }
+
+// Hubs are the kinds of objects, with lists, in the form in which they are kept in memory.
+func (s *Scheme) Hubs() []schema.GroupVersionKind {
+	var hubs []schema.GroupVersionKind
+	for _, gv := range Versions() {
+		internal := schema.GroupVersion{Group: gv.Group, Version: runtime.APIVersionInternal}
+		inMemory := s.KnownTypes(internal)
+		for kind, t := range s.KnownTypes(gv) {
+			if inMemory[kind] == t && inMemory[kind+"List"] != nil {
+				hubs = append(hubs, gv.WithKind(kind))
+			}
+		}
+	}
+	return hubs
+}

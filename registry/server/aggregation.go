@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -107,18 +106,4 @@ func priorities() map[schema.GroupVersion]priority {
 		all[gv] = priority{groups[gv.Group], version}
 	}
 	return all
-}
-
-// prepare ends the assembly: the handler is complete, in-process requests may pass.
-func (s *Server) prepare(top *aggregator.APIAggregator) error {
-	prepared, err := top.PrepareRun()
-	if err != nil {
-		return err
-	}
-	s.door.Open(top.GenericAPIServer.Handler)
-	s.run = func(ctx context.Context) error {
-		go s.announce(ctx)
-		return prepared.Run(ctx)
-	}
-	return nil
 }

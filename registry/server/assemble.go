@@ -1,63 +1,113 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
+	"k8s.io/apiextensions-apiserver/pkg/apiserver"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/kubernetes"
+	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 
 	"github.com/coracle-k8s/coracle/registry/resource"
+	"github.com/coracle-k8s/coracle/registry/server/openapi"
 )
 
-// assemble puts the parts together: aggregation asks the resources' server, and that custom resources, for what they do
-// not have themselves.
+// assemble puts the parts together, in this order: each needs those before it.
 func (s *Server) assemble() error {
-	s.endpoints = resource.Storage{}
-	if err := s.declare(); err != nil {
-		return err
+	for _, step := range []func() error{
+		s.configure, s.connect, s.listen, s.issueTokens, s.authorize, s.authenticate, s.declare, s.admit, s.shareFairly, s.serve,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	if err := s.configure(); err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(s.generic.LoopbackClientConfig)
-	if err != nil {
+	return nil
+}
+
+// connect makes the server's own client and informers. They work once the server runs.
+func (s *Server) connect() (err error) {
+	if s.client, err = kubernetes.NewForConfig(s.generic.LoopbackClientConfig); err != nil {
 		return fmt.Errorf("making the server's own client: %w", err)
 	}
-	s.informers = s.tee.Informers(client, resource.Kinds(s.declarations...))
-	if err := s.secure(); err != nil {
-		return err
-	}
+	s.informers = s.tee.Informers(s.client, s.scheme.Hubs())
+	return nil
+}
+
+// serve makes the three servers: aggregation asks that of the resources, and this that of custom resources, for what they
+// do not have themselves.
+func (s *Server) serve() error {
 	extensions, err := s.customResources()
 	if err != nil {
 		return fmt.Errorf("serving custom resources: %w", err)
 	}
 	main, err := s.generic.Complete(s.informers).New("coracle", extensions.GenericAPIServer)
 	if err != nil {
+		return fmt.Errorf("serving resources: %w", err)
+	}
+	if err := s.install(main); err != nil {
 		return err
 	}
-	if err := s.build(); err != nil {
-		return err
-	}
-	in := installer{scheme: s.scheme, config: s.generic, server: main, endpoints: s.endpoints, types: applyconfigurations.NewTypeConverter(s.scheme.Scheme)}
-	if err := in.install(); err != nil {
-		return err
-	}
-	if err := main.AddPostStartHook("storage-readiness", main.StorageReadinessHook.Hook); err != nil {
-		return err
-	}
-	aggregator, err := s.aggregation(main, extensions)
+	top, err := s.aggregation(main, extensions)
 	if err != nil {
 		return fmt.Errorf("aggregating API servers: %w", err)
 	}
-	return s.prepare(aggregator)
+	if err := s.document(main, extensions, top); err != nil {
+		return err
+	}
+	return s.prepare(top)
+}
+
+func (s *Server) install(main *genericapiserver.GenericAPIServer) error {
+	if err := s.build(); err != nil {
+		return err
+	}
+	in := installer{scheme: s.scheme, config: s.generic, server: main, endpoints: s.endpoints, types: openapi.Types(s.config.OpenAPI)}
+	if err := in.install(); err != nil {
+		return err
+	}
+	if s.tokens != nil {
+		for path, handler := range s.tokens.Discovery(s.generic.ExternalAddress) {
+			main.Handler.NonGoRestfulMux.Handle(path, handler)
+		}
+	}
+	return s.addHooks(main)
+}
+
+// document describes all that is served.
+func (s *Server) document(main *genericapiserver.GenericAPIServer, extensions *apiserver.CustomResourceDefinitions, top *aggregator.APIAggregator) (err error) {
+	for _, each := range []*genericapiserver.GenericAPIServer{main, extensions.GenericAPIServer, top.GenericAPIServer} {
+		s.services = append(s.services, each.Handler.GoRestfulContainer.RegisteredWebServices()...)
+	}
+	s.openapi, err = openapi.New(openapi.Config{
+		BuiltIn:     s.config.OpenAPI,
+		Definitions: extensions.Informers.Apiextensions().V1().CustomResourceDefinitions().Lister(),
+	})
+	return err
+}
+
+// declare registers the resources in the scheme.
+func (s *Server) declare() error {
+	groups, err := s.groups()
+	if err != nil {
+		return err
+	}
+	s.endpoints = resource.Storage{}
+	for _, g := range groups {
+		for _, d := range g.resources {
+			if err := d.Register(s.scheme.Scheme); err != nil {
+				return fmt.Errorf("registering resources: %w", err)
+			}
+		}
+		s.declarations = append(s.declarations, g.resources...)
+		if err := merge(s.endpoints, g.endpoints); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // notFound is the end of the chain of servers.
 func notFound() genericapiserver.DelegationTarget {
 	return genericapiserver.NewEmptyDelegateWithCustomHandler(http.NotFoundHandler())
 }
-
-type runnable interface{ Run(context.Context) error }

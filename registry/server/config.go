@@ -4,6 +4,7 @@ package server
 import (
 	"crypto"
 	"errors"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,10 +41,10 @@ type Config struct {
 	EncryptionKey        []byte
 	EncryptionConfigFile string
 
-	// Kubelet is how to reach kubelets (exec, logs, proxy). Nil: not at all.
+	// Kubelet has the credentials of this server at kubelets, and whom it trusts there (exec, logs, proxy). Nil: it reaches none.
 	Kubelet http.RoundTripper
-	// OpenAPI documents, as generated.OpenAPI has them.
-	OpenAPI OpenAPI
+	// OpenAPI holds prebuilt documents, as package generated/openapi describes. Nil: server-side apply does not work either.
+	OpenAPI fs.FS
 
 	// Audit receives what happens, by Policy. Nil: nothing is recorded.
 	Audit       audit.Backend

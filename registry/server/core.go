@@ -7,9 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/apiserver/pkg/authentication/user"
-	"k8s.io/apiserver/pkg/authorization/authorizer"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/coracle-k8s/coracle/registry/core"
 	"github.com/coracle-k8s/coracle/registry/core/address"
@@ -20,30 +17,20 @@ import (
 // nodePorts are what is handed out for Services.
 var nodePorts = address.PortRange{First: 30000, Size: 2768}
 
-// core declares the core group. What it needs of the server is there when requests arrive.
+// core declares the core group.
 func (s *Server) core() (group, error) {
-	client, err := kubernetes.NewForConfig(s.ClientConfig(user.APIServerUser, user.SystemPrivilegedGroup))
-	if err != nil {
-		return group{}, fmt.Errorf("making a client for the core group: %w", err)
-	}
-	codec, _, err := storage.BuiltIn(s.scheme.Codecs, corev1.SchemeGroupVersion, corev1.Resource("rangeallocations"))
-	if err != nil {
-		return group{}, fmt.Errorf("finding the codec of node ports: %w", err)
-	}
-	addresses, err := address.New(address.Config{
-		ServiceCIDRs: []netip.Prefix{s.config.ServiceCIDR},
-		NodePorts:    nodePorts,
-		IPs:          address.Objects(client.NetworkingV1(), nil, nil),
-		Ports:        address.InEtcd(s.backend.Client.Client, storage.Root+address.PortsKey, codec),
-	})
+	addresses, err := s.addresses()
 	if err != nil {
 		return group{}, fmt.Errorf("handing out addresses: %w", err)
 	}
 	c := core.Config{
 		Addresses:  addresses,
-		Authorizer: authorizer.AuthorizerFunc(s.authorize),
-		Budgets:    client.PolicyV1(),
+		Authorizer: s.authorizer,
+		Budgets:    s.client.PolicyV1(),
 		Components: map[string]func(context.Context) error{"etcd-0": s.backend.Healthy},
+	}
+	if s.tokens != nil {
+		c.Tokens = s.tokens
 	}
 	if s.config.Kubelet != nil {
 		tls, err := utilnet.TLSClientConfig(s.config.Kubelet)
@@ -56,7 +43,17 @@ func (s *Server) core() (group, error) {
 	return group{g.Resources(), g.Endpoints()}, nil
 }
 
-// authorize asks the server's authorizer, which is chosen after resources are declared.
-func (s *Server) authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	return s.generic.Authorization.Authorizer.Authorize(ctx, a)
+// addresses records what Services have in IPAddresses and, as upstream does, in one object with all node ports.
+func (s *Server) addresses() (*address.Allocator, error) {
+	codec, _, err := storage.BuiltIn(s.scheme.Codecs, corev1.SchemeGroupVersion, corev1.Resource("rangeallocations"))
+	if err != nil {
+		return nil, fmt.Errorf("finding the codec of node ports: %w", err)
+	}
+	networking := s.informers.Networking().V1()
+	return address.New(address.Config{
+		ServiceCIDRs: []netip.Prefix{s.config.ServiceCIDR.Masked()},
+		NodePorts:    nodePorts,
+		IPs:          address.Objects(s.client.NetworkingV1(), networking.IPAddresses().Lister(), networking.ServiceCIDRs().Lister()),
+		Ports:        address.InEtcd(s.backend.Client.Client, storage.Root+address.PortsKey, codec),
+	})
 }

@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/endpoints/discovery/aggregated"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/server/healthz"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/apiserver/pkg/util/flowcontrol"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
@@ -32,20 +35,24 @@ func (s *Server) configure() error {
 	c.MergedResourceConfig = serverstorage.NewResourceConfig()
 	c.MergedResourceConfig.EnableVersions(scheme.Versions()...)
 	c.MergedResourceConfig.EnableVersions(apiextensionsv1.SchemeGroupVersion, apiregistrationv1.SchemeGroupVersion)
-	c.EquivalentResourceRegistry = runtime.NewEquivalentResourceRegistryWithIdentity(resource.Identity(s.declarations...))
+	identity := sync.OnceValue(func() func(schema.GroupResource) string { return resource.Identity(s.declarations...) })
+	c.EquivalentResourceRegistry = runtime.NewEquivalentResourceRegistryWithIdentity(func(gr schema.GroupResource) string { return identity()(gr) })
 	c.StorageObjectCountTracker = s.stores.Tracker
 	c.LongRunningFunc = genericfilters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
 	c.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")
 	c.LoopbackClientConfig = s.ClientConfig(serverUser, "system:masters")
 	c.AuditBackend, c.AuditPolicyRuleEvaluator = s.config.Audit, s.config.AuditPolicy
+	c.BuildHandlerChainFunc = s.chain
+	// The aggregator would collect OpenAPI documents all the time; ours are put together when somebody asks.
+	c.DisabledPostStartHooks.Insert("apiservice-openapiv3-controller")
 	c.AddHealthChecks(s.etcdCheck("etcd"))
 	c.AddReadyzChecks(s.etcdCheck("etcd-readiness"))
 	if s.stores.Encryption != nil {
 		c.AddHealthChecks(s.stores.Encryption.Checks...)
 	}
 	s.generic = c
-	return s.serve()
+	return nil
 }
 
 // serverUser is whom the server's own requests come from.
@@ -55,8 +62,8 @@ func (s *Server) etcdCheck(name string) healthz.HealthChecker {
 	return healthz.NamedCheck(name, func(r *http.Request) error { return s.backend.Healthy(r.Context()) })
 }
 
-// serve makes the server listen, with TLS.
-func (s *Server) serve() error {
+// listen makes the server listen, with TLS.
+func (s *Server) listen() error {
 	s.generic.SecureServing = &genericapiserver.SecureServingInfo{Listener: s.config.Listener, Cert: certificate(s.config.Certificate), HTTP2MaxStreamsPerConnection: 1000}
 	for _, authority := range []struct {
 		name string
@@ -82,3 +89,11 @@ type certificate func() (certificate, key []byte)
 func (certificate) Name() string                              { return "serving" }
 func (c certificate) CurrentCertKeyContent() ([]byte, []byte) { return c() }
 func (certificate) AddListener(dynamiccertificates.Listener)  {}
+
+// shareFairly makes requests wait for their turn, by priority and fairness.
+// https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
+func (s *Server) shareFairly() error {
+	limit := s.generic.MaxRequestsInFlight + s.generic.MaxMutatingRequestsInFlight
+	s.generic.FlowControl = flowcontrol.New(s.informers, s.client.FlowcontrolV1(), limit)
+	return nil
+}

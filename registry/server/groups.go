@@ -1,13 +1,26 @@
 package server
 
 import (
+	"fmt"
+
+	"github.com/coracle-k8s/coracle/registry/admissionregistration"
 	"github.com/coracle-k8s/coracle/registry/apps"
+	"github.com/coracle-k8s/coracle/registry/authentication"
+	"github.com/coracle-k8s/coracle/registry/authorization"
+	"github.com/coracle-k8s/coracle/registry/autoscaling"
+	"github.com/coracle-k8s/coracle/registry/batch"
+	"github.com/coracle-k8s/coracle/registry/certificates"
 	"github.com/coracle-k8s/coracle/registry/coordination"
 	"github.com/coracle-k8s/coracle/registry/discovery"
+	"github.com/coracle-k8s/coracle/registry/dra"
+	"github.com/coracle-k8s/coracle/registry/flowcontrol"
+	"github.com/coracle-k8s/coracle/registry/networking"
 	"github.com/coracle-k8s/coracle/registry/node"
 	"github.com/coracle-k8s/coracle/registry/policy"
+	"github.com/coracle-k8s/coracle/registry/rbac"
 	"github.com/coracle-k8s/coracle/registry/resource"
 	"github.com/coracle-k8s/coracle/registry/scheduling"
+	"github.com/coracle-k8s/coracle/registry/volume"
 )
 
 // group is the resources of one API group.
@@ -21,15 +34,28 @@ type group struct {
 func (s *Server) groups() ([]group, error) {
 	core, err := s.core()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("declaring the core group: %w", err)
 	}
 	return []group{
-		{resources: apps.Resources()},
-		{resources: coordination.Resources()},
 		core,
+		{resources: admissionregistration.Resources(admissionregistration.Config{Authorizer: s.authorizer})},
+		{resources: apps.Resources()},
+		{endpoints: authentication.Endpoints(authentication.Config{
+			Authenticator: s.generic.Authentication.Authenticator, Audiences: s.generic.Authentication.APIAudiences,
+		})},
+		{endpoints: authorization.Endpoints(authorization.Config{Authorizer: s.authorizer, Rules: s.rules})},
+		{resources: autoscaling.Resources()},
+		{resources: batch.Resources()},
+		{resources: certificates.Resources()},
+		{resources: coordination.Resources()},
 		{resources: discovery.Resources()},
+		{resources: dra.Resources()},
+		{resources: flowcontrol.Resources()},
+		{resources: networking.Resources()},
 		{resources: node.Resources()},
 		{resources: policy.Resources()},
+		{resources: rbac.Resources(s.guard)},
 		{resources: scheduling.Resources()},
+		{resources: volume.Resources()},
 	}, nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/generic"
@@ -46,26 +47,6 @@ func (s *Server) encryption(ctx context.Context) (*storage.Encryption, error) {
 	return nil, nil
 }
 
-// declare registers the resources in the scheme.
-func (s *Server) declare() error {
-	groups, err := s.groups()
-	if err != nil {
-		return err
-	}
-	for _, g := range groups {
-		for _, d := range g.resources {
-			if err := d.Register(s.scheme.Scheme); err != nil {
-				return fmt.Errorf("registering resources: %w", err)
-			}
-		}
-		s.declarations = append(s.declarations, g.resources...)
-		if err := merge(s.endpoints, g.endpoints); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // build opens the stores of the declared resources.
 func (s *Server) build() error {
 	kit := resource.Kit{Scheme: s.scheme.Scheme, Options: func(gr schema.GroupResource, storedAs schema.GroupVersion) (generic.RESTOptions, error) {
@@ -79,5 +60,12 @@ func (s *Server) build() error {
 	if err != nil {
 		return fmt.Errorf("building resources: %w", err)
 	}
+	s.tee.Absent(s.undeclared()...)
 	return merge(s.endpoints, built)
+}
+
+// undeclared are kinds that somebody may ask the informers for but that have no store.
+func (s *Server) undeclared() []schema.GroupVersionKind {
+	declared := resource.Kinds(s.declarations...)
+	return slices.DeleteFunc(s.scheme.Hubs(), func(gvk schema.GroupVersionKind) bool { return slices.Contains(declared, gvk) })
 }

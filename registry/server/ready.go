@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// announce closes Ready when /readyz says so.
+// announce closes Ready when /readyz says so, and makes Service kubernetes lead here.
 func (s *Server) announce(ctx context.Context) {
 	client, err := rest.HTTPClientFor(s.ClientConfig(serverUser, "system:masters"))
 	if err != nil {
@@ -17,6 +17,7 @@ func (s *Server) announce(ctx context.Context) {
 	for ctx.Err() == nil {
 		if answersReady(ctx, client) {
 			close(s.ready)
+			_ = s.bootstrap.Publish(ctx) // fails only when the server stops
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -4,15 +4,22 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/emicklei/go-restful/v3"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
+	"github.com/coracle-k8s/coracle/registry/authz/rbac"
 	"github.com/coracle-k8s/coracle/registry/inprocess"
 	"github.com/coracle-k8s/coracle/registry/resource"
+	"github.com/coracle-k8s/coracle/registry/server/bootstrap"
+	"github.com/coracle-k8s/coracle/registry/server/openapi"
 	"github.com/coracle-k8s/coracle/registry/storage"
 	"github.com/coracle-k8s/coracle/registry/tee"
 )
@@ -25,12 +32,22 @@ type Server struct {
 	stores    *storage.Stores
 	tee       *tee.Hub
 	door      *inprocess.Door
+	client    kubernetes.Interface
 	informers informers.SharedInformerFactory
+
+	tokens     *serviceaccount.Tokens // nil: there are none
+	authorizer authorizer.Authorizer
+	rules      authorizer.RuleResolver
+	guard      rbac.Guard
 
 	generic      *genericapiserver.Config
 	declarations []resource.Declaration
 	endpoints    resource.Storage
+	services     []*restful.WebService
+	openapi      *openapi.Handler
+	bootstrap    *bootstrap.Bootstrap
 	run          func(context.Context) error
+	complete     chan struct{} // closed when all URLs are known
 	ready        chan struct{}
 }
 
@@ -40,7 +57,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("configuring the API server: %w", err)
 	}
-	s := &Server{config: c, door: inprocess.NewDoor(), ready: make(chan struct{})}
+	s := &Server{config: c, door: inprocess.NewDoor(), complete: make(chan struct{}), ready: make(chan struct{})}
 	if s.scheme, err = scheme.New(); err != nil {
 		return nil, fmt.Errorf("building the scheme: %w", err)
 	}
@@ -95,3 +112,6 @@ func (s *Server) CacheOptions(config *rest.Config) cache.Options {
 
 // Tee is where the shared objects are: a controller may wait there for its own write.
 func (s *Server) Tee() *tee.Hub { return s.tee }
+
+// WebServices are the URLs that the server answers to, for the generation of OpenAPI documents.
+func (s *Server) WebServices() []*restful.WebService { return s.services }

@@ -43,6 +43,16 @@ func (h *Hub) Source(example runtime.Object, s storage.Interface, attributes sto
 	return source
 }
 
+// Absent says that nothing of the kinds is stored here: their informers are in sync, with nothing in them.
+func (h *Hub) Absent(kinds ...schema.GroupVersionKind) {
+	for _, gvk := range kinds {
+		k := h.kind(gvk)
+		k.mu.Lock()
+		k.replace("1")
+		k.mu.Unlock()
+	}
+}
+
 // Has reports whether a watch cache feeds the kind.
 func (h *Hub) Has(gvk schema.GroupVersionKind) bool {
 	h.mu.Lock()

@@ -11,7 +11,7 @@ import (
 )
 
 // Informers is a client-go factory whose informers of the given kinds share the hub's objects; those of other kinds read
-// through client. The objects are read only. Reading them is not authorized: only the server's own parts may have it.
+// through client. Informers that nobody has asked anything do not run. The objects are read only. Reading them is not authorized: only the server's own parts may have it.
 func (h *Hub) Informers(client kubernetes.Interface, kinds []schema.GroupVersionKind) informers.SharedInformerFactory {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	for _, gvk := range kinds {
@@ -23,7 +23,7 @@ func (h *Hub) Informers(client kubernetes.Interface, kinds []schema.GroupVersion
 		factory.InformerFor(example, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
 			lw := &listWatch{kind: h.kind(gvk), scope: everything}
 			indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
-			return &informer{cache.NewSharedIndexInformer(lw, example, 0, indexers)}
+			return newOnDemand(&informer{cache.NewSharedIndexInformer(lw, example, 0, indexers)})
 		})
 	}
 	return factory

@@ -13,6 +13,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
+	"github.com/coracle-k8s/coracle/generated/openapi"
 	"github.com/coracle-k8s/coracle/registry/server"
 )
 
@@ -51,6 +52,9 @@ func New(ctx context.Context, o Options) (*Running, error) {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
 	c := Config(o.Dir, keys, listener)
+	if c.OpenAPI, err = openapi.Documents(); err != nil {
+		return nil, fmt.Errorf("finding OpenAPI documents: %w", err)
+	}
 	if o.Change != nil {
 		o.Change(&c)
 	}
@@ -77,7 +81,7 @@ func Config(dir string, keys *pki.PKI, listener net.Listener) server.Config {
 		ServiceAccounts: server.ServiceAccounts{
 			Issuer: "https://kubernetes.default.svc.cluster.local", Signer: keys.ServiceAccountKey, Public: keys.ServiceAccountPublicKeys,
 		},
-		AdvertiseAddress: netip.MustParseAddr("127.0.0.1"),
+		AdvertiseAddress: netip.MustParseAddr("192.0.2.1"), // loopback addresses may not be endpoints
 		ServiceCIDR:      netip.MustParsePrefix("10.96.0.0/16"),
 		EtcdDir:          filepath.Join(dir, "etcd"),
 		EncryptionKey:    keys.EncryptionKey,

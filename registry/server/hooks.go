@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
+
+	"github.com/coracle-k8s/coracle/registry/server/bootstrap"
+)
+
+// addHooks adds what happens when the server starts. /readyz waits for each, by name. A hook that fails ends the process, so
+// these try again until they succeed or the server stops.
+func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
+	if err := main.AddPostStartHook("storage-readiness", main.StorageReadinessHook.Hook); err != nil {
+		return fmt.Errorf("adding hooks: %w", err)
+	}
+	s.bootstrap = bootstrap.New(bootstrap.Config{
+		Client:    s.client,
+		ServiceIP: s.config.ServiceCIDR.Masked().Addr().Next(),
+		Address:   s.config.AdvertiseAddress,
+		Port:      s.config.port(),
+		Trust:     s.trust(),
+	})
+	for _, step := range s.bootstrap.Steps() {
+		err := main.AddPostStartHook(step.Name, func(hook genericapiserver.PostStartHookContext) error {
+			_ = s.bootstrap.Run(hook, step) // fails only when the server stops
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("adding hooks: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) trust() bootstrap.Trust {
+	t := bootstrap.Trust{ClientCA: s.config.ClientCA, ProxyCA: s.config.FrontProxy.CA, ProxyNames: s.config.FrontProxy.Names}
+	if h := s.generic.Authentication.RequestHeaderConfig; h != nil {
+		t.UserHeaders, t.UIDHeaders = h.UsernameHeaders.Value(), h.UIDHeaders.Value()
+		t.GroupHeaders, t.ExtraPrefixes = h.GroupHeaders.Value(), h.ExtraHeaderPrefixes.Value()
+	}
+	return t
+}
+
+// prepare ends the assembly: the handler is complete, in-process requests may pass.
+func (s *Server) prepare(top *aggregator.APIAggregator) error {
+	prepared, err := top.PrepareRun()
+	if err != nil {
+		return fmt.Errorf("preparing to run: %w", err)
+	}
+	s.door.Open(top.GenericAPIServer.Handler)
+	signals := top.GenericAPIServer.MuxAndDiscoveryCompleteSignals()
+	s.run = func(ctx context.Context) error {
+		go func() {
+			for _, signal := range signals {
+				select {
+				case <-signal:
+				case <-ctx.Done():
+					return
+				}
+			}
+			close(s.complete)
+		}()
+		go s.announce(ctx)
+		return prepared.Run(ctx)
+	}
+	return nil
+}

@@ -1,4 +1,0 @@
-package server
-
-// OpenAPI is the prebuilt documents that describe the built-in resources.
-type OpenAPI struct{}
