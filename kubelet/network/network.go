@@ -113,16 +113,22 @@ func render(dataDir string, ranges []netip.Prefix, mtu int) ([]byte, error) {
 	return append(content, '\n'), err
 }
 
-// write replaces a file whole, and only if its content changes. It is made outside its folder, which the runtime watches.
+// write makes a file's content what is given. containerd looks at its folder again after a write and after a renaming from
+// within, not after a file's arrival from elsewhere: a new file is written in place, a changed one is replaced.
 func write(path string, content []byte) error {
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(content) {
+	old, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(path, content, 0o644)
+	case err != nil:
+		return err
+	case string(old) == string(content):
 		return nil
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	temporary := filepath.Join(filepath.Dir(dir), "."+filepath.Base(path)+".new")
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
 	if err := os.WriteFile(temporary, content, 0o644); err != nil {
 		return err
 	}
