@@ -59,7 +59,7 @@ func (k *keys) parse(token string, issuers []string) (c *claims, ours bool, err 
 		return nil, false, nil
 	}
 	c = &claims{}
-	parser := jwt.NewParser(jwt.WithoutClaimsValidation())
+	parser := jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
 	_, err = parser.ParseWithClaims(token, c, func(t *jwt.Token) (any, error) {
 		id, _ := t.Header["kid"].(string)
 		set := jwt.VerificationKeySet{}

@@ -2,11 +2,11 @@ package rbac
 
 import (
 	"fmt"
+	"strconv"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
-	"k8s.io/client-go/tools/cache"
 )
 
 const bySubject = "subject"
@@ -20,11 +20,15 @@ type grant struct {
 
 // String names the grant as upstream's audit logs do.
 func (g grant) String() string {
-	kind, name := "ClusterRoleBinding", g.name
-	if g.namespace != "" {
-		kind, name = "RoleBinding", g.name+"/"+g.namespace
+	text := make([]byte, 0, 192)
+	if g.namespace == "" {
+		text = strconv.AppendQuote(append(text, "ClusterRoleBinding "...), g.name)
+	} else {
+		text = strconv.AppendQuote(append(text, "RoleBinding "...), g.name+"/"+g.namespace)
 	}
-	return fmt.Sprintf("%s %q of %s %q to %s", kind, name, g.role.Kind, g.role.Name, describe(g.subject, g.namespace))
+	text = append(append(append(text, " of "...), g.role.Kind...), ' ')
+	text = append(strconv.AppendQuote(text, g.role.Name), " to "...)
+	return string(appendSubject(text, g.subject))
 }
 
 // visit calls f with the rules of each binding of the user until it returns false. A binding whose role is missing has an
@@ -119,14 +123,12 @@ func key(s rbacv1.Subject, namespace string) string {
 func userKey(name string) string  { return "u" + name }
 func groupKey(name string) string { return "g" + name }
 
-var _ cache.IndexFunc = subjects
-
-func describe(key, namespace string) string {
+func appendSubject(text []byte, key string) []byte {
 	if key[0] == 'g' {
-		return fmt.Sprintf("Group %q", key[1:])
+		return strconv.AppendQuote(append(text, "Group "...), key[1:])
 	}
-	if ns, name, err := serviceaccount.SplitUsername(key[1:]); err == nil {
-		return fmt.Sprintf("ServiceAccount %q", name+"/"+ns)
+	if namespace, name, err := serviceaccount.SplitUsername(key[1:]); err == nil {
+		return strconv.AppendQuote(append(text, "ServiceAccount "...), name+"/"+namespace)
 	}
-	return fmt.Sprintf("User %q", key[1:])
+	return strconv.AppendQuote(append(text, "User "...), key[1:])
 }
