@@ -2,8 +2,6 @@
 package admissionregistration
 
 import (
-	"context"
-
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
@@ -16,19 +14,18 @@ type Config struct {
 	Authorizer authorizer.Authorizer
 	// Resource finds the resource of a kind, for that question. An error, or no function, means all resources of the group.
 	Resource func(kind schema.GroupVersionKind) (schema.GroupVersionResource, error)
-	// ParamKind finds the kind of parameters that a policy has, for its bindings; nil where there is none, or no policy. No
-	// function: as if there were no policy.
-	ValidatingParamKind, MutatingParamKind func(ctx context.Context, policy string) *schema.GroupVersionKind
 }
 
 // Resources of the group.
 func Resources(c Config) []resource.Declaration {
+	expressions := newCompilers()
+	mutating, validating := mutatingAdmissionPolicies(c, expressions), validatingAdmissionPolicies(c, expressions)
 	return []resource.Declaration{
-		mutatingAdmissionPolicies(c),
-		mutatingAdmissionPolicyBindings(c),
-		mutatingWebhookConfigurations(),
-		validatingAdmissionPolicies(c),
-		validatingAdmissionPolicyBindings(c),
-		validatingWebhookConfigurations(),
+		mutating,
+		mutatingAdmissionPolicyBindings(c, mutating),
+		mutatingWebhookConfigurations(expressions),
+		validating,
+		validatingAdmissionPolicyBindings(c, validating),
+		validatingWebhookConfigurations(expressions),
 	}
 }
