@@ -15,9 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/coracle-k8s/coracle/controllers/clusterroleaggregation"
 	"github.com/coracle-k8s/coracle/controllers/deployment"
+	"github.com/coracle-k8s/coracle/controllers/endpoint"
 	"github.com/coracle-k8s/coracle/controllers/endpointslice"
+	"github.com/coracle-k8s/coracle/controllers/endpointslicemirroring"
 	"github.com/coracle-k8s/coracle/controllers/garbagecollector"
+	"github.com/coracle-k8s/coracle/controllers/ipallocator"
 	"github.com/coracle-k8s/coracle/controllers/namespace"
 	"github.com/coracle-k8s/coracle/controllers/nodeipam"
 	"github.com/coracle-k8s/coracle/controllers/nodelifecycle"
@@ -31,8 +35,9 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 )
 
-// Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called once for each
-// controller with its user name, "system:serviceaccount:kube-system:<controller>".
+// Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called for each controller
+// with its user name: "system:serviceaccount:kube-system:<controller>", or "system:apiserver", which must be one of the
+// system:masters.
 type Config struct {
 	// Client reads typed objects from the manager's cache and writes as the user. Unstructured objects must be read
 	// from the server, which is what controller-runtime's client does by default.
@@ -69,7 +74,7 @@ type kit struct {
 	user string
 }
 
-// Client writes nothing that the cache does not show on return.
+// client writes nothing that the cache does not show on return.
 func (k kit) client() client.Client {
 	return seen.New(k.Client(k.user), k.mgr.GetCache(), k.WaitFor)
 }
@@ -94,11 +99,25 @@ type unit struct {
 	register func(kit) error
 }
 
+// apiServer is not a service account but the API server's own user, for what is its own work.
+const apiServer = "system:apiserver"
+
+func (u unit) user() string {
+	if u.account == apiServer {
+		return apiServer
+	}
+	return "system:serviceaccount:kube-system:" + u.account
+}
+
 // all lists every controller. The order means nothing.
 func all() []unit {
 	return []unit{
+		{apiServer, func(k kit) error { return ipallocator.Register(k.mgr, k.client(), k.recorder()) }},
+		{clusterroleaggregation.Name, func(k kit) error { return clusterroleaggregation.Register(k.mgr, k.client()) }},
 		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
+		{endpoint.Name, func(k kit) error { return endpoint.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpointslice.Name, registerEndpointSlice},
+		{endpointslicemirroring.Name, func(k kit) error { return endpointslicemirroring.Register(k.mgr, k.client(), k.recorder()) }},
 		{garbagecollector.Name, registerGarbageCollector},
 		{namespace.Name, registerNamespace},
 		{nodelifecycle.Account, registerNodeIPAM},
@@ -120,9 +139,9 @@ func Register(mgr manager.Manager, c Config) error {
 		}
 	}
 	for _, controller := range all() {
-		k := kit{Config: c, mgr: mgr, user: "system:serviceaccount:kube-system:" + controller.account}
+		k := kit{Config: c, mgr: mgr, user: controller.user()}
 		if err := controller.register(k); err != nil {
-			return fmt.Errorf("registering a controller of %s: %w", controller.account, err)
+			return fmt.Errorf("registering a controller of %s: %w", controller.user(), err)
 		}
 	}
 	return nil

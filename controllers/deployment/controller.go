@@ -148,8 +148,8 @@ func (r *controller) create(ctx context.Context, d *appsv1.Deployment, p plan) e
 		return nil
 	case apierrors.IsAlreadyExists(err):
 		return errors.Join(err, r.countCollision(ctx, d))
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return err
+	case loop.NamespaceGone(err):
+		return reconcile.TerminalError(err)
 	}
 	message := fmt.Sprintf("Failed to create new replica set %q: %v", p.create.Name, err)
 	r.recorder.Eventf(d, nil, corev1.EventTypeWarning, reasonCreateFailed, "Create", "%s", message)

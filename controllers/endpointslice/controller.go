@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/coracle-k8s/coracle/controllers/loop"
+	"github.com/coracle-k8s/coracle/controllers/selected"
 )
 
 const (
@@ -63,7 +64,7 @@ func Register(mgr manager.Manager, c client.Client, clientset kubernetes.Interfa
 		slices.WithPreferSameTrafficDistributionEnabled(true))
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&corev1.Service{}).
-		Watches(&corev1.Pod{}, r.onPod()).
+		Watches(&corev1.Pod{}, selected.OnPod(c)).
 		Watches(&corev1.Node{}, r.onNode()).
 		Watches(&discoveryv1.EndpointSlice{}, r.onSlice()).
 		Complete(r)

@@ -34,30 +34,6 @@ func (l nodeLister) Get(name string) (*corev1.Node, error) {
 	return &node, nil
 }
 
-type serviceLister struct {
-	corelisters.ServiceLister
-	reader client.Reader
-}
-
-func (l serviceLister) Services(namespace string) corelisters.ServiceNamespaceLister {
-	return servicesIn{reader: l.reader, namespace: namespace}
-}
-
-type servicesIn struct {
-	corelisters.ServiceNamespaceLister
-	reader    client.Reader
-	namespace string
-}
-
-func (l servicesIn) List(selector labels.Selector) ([]*corev1.Service, error) {
-	var list corev1.ServiceList
-	err := l.reader.List(context.Background(), &list, client.InNamespace(l.namespace), client.MatchingLabelsSelector{Selector: selector})
-	if err != nil {
-		return nil, err
-	}
-	return pointers(list.Items), nil
-}
-
 func pointers[T any](items []T) []*T {
 	all := make([]*T, len(items))
 	for i := range items {

@@ -5,9 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/endpointslice/util"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -15,35 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/coracle-k8s/coracle/apis/core"
-	"github.com/coracle-k8s/coracle/controllers/loop"
+	"github.com/coracle-k8s/coracle/controllers/selected"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-// onPod wakes the Services that select a Pod, before or after, if the change can matter to them.
-func (r *controller) onPod() handler.EventHandler {
-	wake := func(ctx context.Context, old, now any, q queue) {
-		services, err := util.GetServicesToUpdate(serviceLister{reader: r.client}, util.GetPodUpdateProjectionKey(old, now))
-		if err != nil {
-			klog.FromContext(ctx).Error(err, "Listing the services of a pod")
-			return
-		}
-		for service := range services {
-			enqueue(service, q)
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { wake(ctx, nil, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { wake(ctx, e.ObjectOld, e.ObjectNew, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { wake(ctx, e.Object, nil, q) },
-	}
-}
-
-func enqueue(key string, q queue) {
-	if namespace, name, err := cache.SplitMetaNamespaceKey(key); err == nil {
-		q.Add(loop.Request(namespace, name))
-	}
-}
 
 // onNode keeps the shares of zones up to date, and wakes the Services whose hints no longer fit.
 func (r *controller) onNode() handler.EventHandler {
@@ -55,7 +28,7 @@ func (r *controller) onNode() handler.EventHandler {
 		}
 		r.topology.SetNodes(klog.FromContext(ctx), pointers(nodes.Items))
 		for _, service := range r.topology.GetOverloadedServices() {
-			enqueue(service, q)
+			selected.Enqueue(service, q)
 		}
 	}
 	return handler.Funcs{
