@@ -25,7 +25,8 @@ type Config struct {
 	// Signer signs; an RSA or ECDSA key. Public keys verify, the signer's own too.
 	Signer crypto.Signer
 	Public []crypto.PublicKey
-	// Known and Current objects may be left to Bind.
+	// Known objects are asked, for each token that is verified, whether what it is bound to still exists: they should be
+	// cached. Current ones are asked when a token is issued.
 	Known, Current Objects
 	// Now is time.Now unless set.
 	Now func() time.Time
@@ -59,10 +60,6 @@ func New(c Config) (*Tokens, error) {
 		keys: keys, known: c.Known, current: c.Current, now: c.Now,
 	}, nil
 }
-
-// Bind says where objects are read: known ones are asked, for each token that is verified, whether what it is bound to still
-// exists, and should be cached; current ones are asked when a token is issued. It must be called before the first of either.
-func (t *Tokens) Bind(known, current Objects) { t.known, t.current = known, current }
 
 // Audiences are those of the API server.
 func (t *Tokens) Audiences() authenticator.Audiences { return t.audiences }
