@@ -5,7 +5,23 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 )
+
+// feed is a handler that an informer calls.
+type feed struct {
+	informer     cache.SharedIndexInformer
+	registration cache.ResourceEventHandlerRegistration
+}
+
+// unlisten leaves the informers, which may outlive the proxy.
+func (p *Proxy) unlisten() {
+	for _, f := range p.feeds {
+		if err := f.informer.RemoveEventHandler(f.registration); err != nil {
+			klog.Background().Error(err, "Leaving an informer")
+		}
+	}
+}
 
 // listen feeds the tracker from the informers.
 func (p *Proxy) listen() error {
@@ -25,6 +41,7 @@ func (p *Proxy) listen() error {
 		if err != nil {
 			return err
 		}
+		p.feeds = append(p.feeds, feed{source.informer, registration})
 		p.synced = append(p.synced, registration.HasSyncedChecker())
 	}
 	return nil

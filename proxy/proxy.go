@@ -62,6 +62,7 @@ type Proxy struct {
 	backend *iptables.Backend
 	health  *health.Servers
 	metrics *metrics
+	feeds   []feed
 	synced  []cache.DoneChecker
 	flows   conntrack.Table
 
@@ -109,8 +110,9 @@ func (p *Proxy) Ready() <-chan struct{} { return p.ready }
 func (p *Proxy) Collectors() []prometheus.Collector { return p.metrics.collectors() }
 
 // Run keeps the rules until the context ends. They stay after that: packets
-// flow on while the process restarts.
+// flow on while the process restarts. It runs once.
 func (p *Proxy) Run(ctx context.Context) error {
+	defer p.unlisten()
 	changes := p.tracker.Changes()
 	p.cfg.Informers.Start(ctx.Done())
 	if !cache.WaitFor(ctx, "", p.synced...) {

@@ -11,6 +11,21 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 )
 
+// feed is a handler that an informer calls.
+type feed struct {
+	informer     cache.SharedIndexInformer
+	registration cache.ResourceEventHandlerRegistration
+}
+
+// unlisten leaves the informers, which may outlive the scheduler.
+func (s *Scheduler) unlisten() {
+	for _, f := range s.feeds {
+		if err := f.informer.RemoveEventHandler(f.registration); err != nil {
+			klog.Background().Error(err, "Leaving an informer")
+		}
+	}
+}
+
 // listen feeds the cache and the queue from the informers.
 func (s *Scheduler) listen() error {
 	v1 := s.informers.Core().V1()
@@ -33,6 +48,7 @@ func (s *Scheduler) listen() error {
 		if err != nil {
 			return err
 		}
+		s.feeds = append(s.feeds, feed{source.informer, registration})
 		s.synced = append(s.synced, registration.HasSyncedChecker())
 	}
 	for _, informer := range []cache.SharedIndexInformer{

@@ -6,11 +6,13 @@ import (
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/imagelocality"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/interpodaffinity"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeaffinity"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodename"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeports"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/noderesources"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeunschedulable"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/podtopologyspread"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/tainttoleration"
 )
 
@@ -23,6 +25,8 @@ func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.I
 		{Plugin: nodeaffinity.Plugin{}, Weight: 2},
 		{Plugin: nodeports.Plugin{}},
 		{Plugin: noderesources.Fit{}, Weight: 1},
+		{Plugin: podtopologyspread.New(factory), Weight: 2},
+		{Plugin: interpodaffinity.New(factory), Weight: 2},
 		{Plugin: noderesources.Balanced{}, Weight: 1},
 		{Plugin: imagelocality.Plugin{}, Weight: 1},
 	}

@@ -43,6 +43,7 @@ type Scheduler struct {
 	nominated *queue.Nominator
 	preemptor *preemptor
 	metrics   *metrics
+	feeds     []feed
 	synced    []cache.DoneChecker
 	bindings  sync.WaitGroup
 	// nextStart is where the search for nodes begins next, so that all get their turn.
@@ -77,8 +78,9 @@ func New(cfg Config) (*Scheduler, error) {
 }
 
 // Run schedules pods until the context ends, and returns when every binding
-// that it began has ended too.
+// that it began has ended too. It runs once.
 func (s *Scheduler) Run(ctx context.Context) error {
+	defer s.unlisten()
 	s.informers.Start(ctx.Done())
 	defer s.bindings.Wait()
 	defer s.queue.Close()
