@@ -29,6 +29,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/podgc"
 	"github.com/coracle-k8s/coracle/controllers/podset"
 	"github.com/coracle-k8s/coracle/controllers/replicaset"
+	"github.com/coracle-k8s/coracle/controllers/resourcequota"
 	"github.com/coracle-k8s/coracle/controllers/rootcacertpublisher"
 	"github.com/coracle-k8s/coracle/controllers/seen"
 	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
@@ -125,6 +126,7 @@ func all() []unit {
 		{nodelifecycle.Account, func(k kit) error { return tainteviction.Register(k.mgr, k.client(), k.recorder()) }},
 		{podgc.Name, func(k kit) error { return podgc.Register(k.mgr, k.client(), k.recorder()) }},
 		{replicaset.Name, func(k kit) error { return replicaset.Register(k.mgr, k.client(), k.recorder()) }},
+		{resourcequota.Name, func(k kit) error { return resourcequota.Register(k.mgr, k.client()) }},
 		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
 	}

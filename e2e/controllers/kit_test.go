@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -75,10 +76,13 @@ func eventually(t *testing.T, o client.Object, holds func() error) {
 	}
 }
 
-// gone waits until the object does not exist any more.
+// gone waits until the object does not exist any more; meanwhile the Pods of its namespace live on.
 func gone(t *testing.T, o client.Object) {
 	t.Helper()
 	err := poll(t, func(ctx context.Context) bool {
+		if o.GetNamespace() != "" {
+			runPods(t, o.GetNamespace())
+		}
 		return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(o), o))
 	})
 	if err != nil {
@@ -130,3 +134,5 @@ func bind(t *testing.T, pod *corev1.Pod, node string) {
 	_ = admin.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}})
 	_ = admin.SubResource("binding").Create(t.Context(), pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}})
 }
+
+func quantity(text string) resource.Quantity { return resource.MustParse(text) }
