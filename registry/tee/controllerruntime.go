@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/kube-aggregator/pkg/apis/apiregistration"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
@@ -40,6 +42,9 @@ func (h *Hub) listerWatcher(remote toolscache.ListerWatcher, example runtime.Obj
 	gvk, err := apiutil.GVKForObject(example, clientscheme.Scheme)
 	if err != nil {
 		return remote
+	}
+	if gvk.Group == apiextensions.GroupName || gvk.Group == apiregistration.GroupName {
+		return remote // their libraries keep them in stores of their own
 	}
 	_, metaOnly := example.(*metav1.PartialObjectMetadata)
 	_, dynamic := example.(*unstructured.Unstructured)
