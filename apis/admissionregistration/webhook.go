@@ -200,10 +200,10 @@ func validateURL(text string, at *field.Path) (errs field.ErrorList) {
 
 func validateService(s *admissionv1.ServiceReference, at *field.Path) (errs field.ErrorList) {
 	if s.Name == "" {
-		errs = append(errs, field.Required(at.Child("name"), "service name is required"))
+		errs = append(errs, field.Required(at.Child("name"), ""))
 	}
 	if s.Namespace == "" {
-		errs = append(errs, field.Required(at.Child("namespace"), "service namespace is required"))
+		errs = append(errs, field.Required(at.Child("namespace"), ""))
 	}
 	if s.Port != nil {
 		for _, message := range validation.IsValidPortNum(int(*s.Port)) {

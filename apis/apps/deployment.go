@@ -80,9 +80,9 @@ func validateRollingDeployment(u *appsv1.RollingUpdateDeployment, at *field.Path
 	return append(errs, rule.AtMost100Percent(*u.MaxUnavailable, unavailable)...)
 }
 
-// ValidateDeploymentUpdate keeps the selector.
+// ValidateDeploymentUpdate checks the spec, and keeps the selector.
 func ValidateDeploymentUpdate(d, old *appsv1.Deployment) field.ErrorList {
-	return rule.Immutable(d.Spec.Selector, old.Spec.Selector, spec.Child("selector"))
+	return append(ValidateDeployment(d), rule.Immutable(d.Spec.Selector, old.Spec.Selector, spec.Child("selector"))...)
 }
 
 // ValidateDeploymentStatus checks that the counts fit one another.

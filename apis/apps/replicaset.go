@@ -33,9 +33,9 @@ func ValidateReplicaSet(rs *appsv1.ReplicaSet) field.ErrorList {
 	return errs
 }
 
-// ValidateReplicaSetUpdate keeps the selector.
+// ValidateReplicaSetUpdate checks the spec, and keeps the selector.
 func ValidateReplicaSetUpdate(rs, old *appsv1.ReplicaSet) field.ErrorList {
-	return rule.Immutable(rs.Spec.Selector, old.Spec.Selector, spec.Child("selector"))
+	return append(ValidateReplicaSet(rs), rule.Immutable(rs.Spec.Selector, old.Spec.Selector, spec.Child("selector"))...)
 }
 
 // ValidateReplicaSetStatus checks that the counts fit one another.

@@ -43,11 +43,13 @@ func validateMetric(m *autoscalingv2.MetricSpec, objectVersion bool, at *field.P
 			return validateContainerResource(m.ContainerResource, at)
 		}},
 	}
-	errs = append(errs, rule.OneOf(m.Type, at.Child("type"), autoscalingv2.ContainerResourceMetricSourceType, autoscalingv2.ExternalMetricSourceType,
-		autoscalingv2.ObjectMetricSourceType, autoscalingv2.PodsMetricSourceType, autoscalingv2.ResourceMetricSourceType)...)
+	errs = append(errs, unknownType(m, at)...)
 	set := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return !s.set })
 	if len(set) > 0 {
 		errs = append(errs, set[0].check(at.Child(set[0].name))...)
+	}
+	if !slices.ContainsFunc(sources, func(s source) bool { return s.kind == m.Type }) {
+		errs = append(errs, unknownType(m, at)...) // once more: clients count causes
 	}
 	for _, s := range sources {
 		switch wanted := s.kind == m.Type; {
@@ -58,6 +60,11 @@ func validateMetric(m *autoscalingv2.MetricSpec, objectVersion bool, at *field.P
 		}
 	}
 	return errs
+}
+
+func unknownType(m *autoscalingv2.MetricSpec, at *field.Path) field.ErrorList {
+	return rule.OneOf(m.Type, at.Child("type"), autoscalingv2.ContainerResourceMetricSourceType, autoscalingv2.ExternalMetricSourceType,
+		autoscalingv2.ObjectMetricSourceType, autoscalingv2.PodsMetricSourceType, autoscalingv2.ResourceMetricSourceType)
 }
 
 func validateObject(s *autoscalingv2.ObjectMetricSource, version bool, at *field.Path) field.ErrorList {

@@ -102,22 +102,27 @@ func ownLabels(j *batchv1.Job) map[string]string {
 	}
 }
 
-// ValidateJob checks the spec.
+// ValidateJob checks a new job.
 func ValidateJob(j *batchv1.Job) field.ErrorList {
 	s := &j.Spec
-	errs := append(validateGenerated(j), validateJobSpec(s, spec)...)
+	errs := append(validateGenerated(j), validateSpec(s)...)
+	if indexed(s) && s.Completions != nil && *s.Completions > 0 {
+		last := fmt.Sprintf("%s-%d", j.Name, *s.Completions-1)
+		if len(validation.IsDNS1123Label(last)) > 0 {
+			errs = append(errs, field.Invalid(metadata.Child("name"), j.Name, "will not able to create pod with invalid DNS label: "+last))
+		}
+	}
+	return errs
+}
+
+func validateSpec(s *batchv1.JobSpec) field.ErrorList {
+	errs := validateJobSpec(s, spec)
 	if s.Selector == nil {
 		errs = append(errs, field.Required(spec.Child("selector"), ""))
 	}
 	errs = append(errs, rule.Selector(s.Selector, spec.Child("selector"))...)
 	if selector, err := metav1.LabelSelectorAsSelector(s.Selector); err == nil && !selector.Matches(labels.Set(s.Template.Labels)) {
 		errs = append(errs, field.Invalid(spec.Child("template", "metadata", "labels"), s.Template.Labels, "`selector` does not match template `labels`"))
-	}
-	if indexed(s) && s.Completions != nil && *s.Completions > 0 {
-		last := fmt.Sprintf("%s-%d", j.Name, *s.Completions-1)
-		if len(validation.IsDNS1123Label(last)) > 0 {
-			errs = append(errs, field.Invalid(metadata.Child("name"), j.Name, "will not able to create pod with invalid DNS label: "+last))
-		}
 	}
 	return errs
 }
@@ -145,10 +150,13 @@ func validateGenerated(j *batchv1.Job) (errs field.ErrorList) {
 	return errs
 }
 
-// ValidateJobUpdate keeps what pods have been made of. The pods' scheduling may change before they start.
+// ValidateJobUpdate keeps what pods have been made of. The pods' scheduling may change before they start. As upstream, it
+// reports what is wrong with the spec twice: clients count causes.
 func ValidateJobUpdate(j, old *batchv1.Job) field.ErrorList {
 	s, was := &j.Spec, &old.Spec
 	return slices.Concat(
+		ValidateJob(j),
+		validateSpec(s),
 		validateCompletionsUpdate(s, was),
 		rule.Immutable(s.Selector, was.Selector, spec.Child("selector")),
 		validateTemplateUpdate(j, old),

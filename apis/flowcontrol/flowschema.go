@@ -141,7 +141,7 @@ func validateAccount(s *flowcontrolv1.ServiceAccountSubject, at *field.Path) (er
 }
 
 func validateVerbs(verbs []string, at *field.Path) field.ErrorList {
-	known := []string{"connect", "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"}
+	known := []string{"create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"}
 	switch {
 	case len(verbs) == 0:
 		return field.ErrorList{field.Required(at, "verbs must contain at least one value")}

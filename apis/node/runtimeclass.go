@@ -2,6 +2,7 @@
 package node
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -20,11 +21,26 @@ func ValidateRuntimeClass(c *nodev1.RuntimeClass) (errs field.ErrorList) {
 	}
 	if s, at := c.Scheduling, field.NewPath("scheduling"); s != nil {
 		errs = append(errs, metav1validation.ValidateLabels(s.NodeSelector, at.Child("nodeSelector"))...)
+		errs = append(errs, validateUnique(s.Tolerations, at.Child("tolerations"))...)
 	}
 	return errs
 }
 
-// ValidateRuntimeClassUpdate keeps the handler.
+// validateUnique refuses tolerations of the same; how long they hold does not matter.
+func validateUnique(tolerations []corev1.Toleration, at *field.Path) (errs field.ErrorList) {
+	seen := map[corev1.Toleration]bool{}
+	for i, t := range tolerations {
+		key := t
+		key.TolerationSeconds = nil
+		if seen[key] {
+			errs = append(errs, field.Duplicate(at.Index(i), t))
+		}
+		seen[key] = true
+	}
+	return errs
+}
+
+// ValidateRuntimeClassUpdate checks the class, and keeps the handler.
 func ValidateRuntimeClassUpdate(c, old *nodev1.RuntimeClass) field.ErrorList {
-	return rule.Immutable(c.Handler, old.Handler, field.NewPath("handler"))
+	return append(ValidateRuntimeClass(c), rule.Immutable(c.Handler, old.Handler, field.NewPath("handler"))...)
 }

@@ -38,12 +38,12 @@ func ValidateClusterRoleBinding(b *rbacv1.ClusterRoleBinding) field.ErrorList {
 
 // ValidateRoleBindingUpdate keeps the role: who may change subjects may not thereby grant another role.
 func ValidateRoleBindingUpdate(b, old *rbacv1.RoleBinding) field.ErrorList {
-	return keepsRole(b.RoleRef, old.RoleRef)
+	return append(ValidateRoleBinding(b), keepsRole(b.RoleRef, old.RoleRef)...)
 }
 
 // ValidateClusterRoleBindingUpdate keeps the role.
 func ValidateClusterRoleBindingUpdate(b, old *rbacv1.ClusterRoleBinding) field.ErrorList {
-	return keepsRole(b.RoleRef, old.RoleRef)
+	return append(ValidateClusterRoleBinding(b), keepsRole(b.RoleRef, old.RoleRef)...)
 }
 
 func keepsRole(role, old rbacv1.RoleRef) field.ErrorList {

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"slices"
 	"strings"
 
 	storagev1 "k8s.io/api/storage/v1"
@@ -67,11 +68,12 @@ func ValidateCSIDriver(d *storagev1.CSIDriver) (errs field.ErrorList) {
 	return errs
 }
 
-// ValidateCSIDriverUpdate keeps how volumes are attached.
+// ValidateCSIDriverUpdate checks the driver, and keeps how volumes are attached.
 func ValidateCSIDriverUpdate(d, old *storagev1.CSIDriver) field.ErrorList {
 	at := field.NewPath("spec")
-	return append(rule.Immutable(d.Spec.AttachRequired, old.Spec.AttachRequired, at.Child("attachedRequired")),
-		rule.Immutable(d.Spec.VolumeLifecycleModes, old.Spec.VolumeLifecycleModes, at.Child("volumeLifecycleModes"))...)
+	return slices.Concat(ValidateCSIDriver(d),
+		rule.Immutable(d.Spec.AttachRequired, old.Spec.AttachRequired, at.Child("attachedRequired")),
+		rule.Immutable(d.Spec.VolumeLifecycleModes, old.Spec.VolumeLifecycleModes, at.Child("volumeLifecycleModes")))
 }
 
 func validateTokenRequests(requests []storagev1.TokenRequest, at *field.Path) (errs field.ErrorList) {
@@ -97,7 +99,7 @@ func validateTokenRequests(requests []storagev1.TokenRequest, at *field.Path) (e
 
 func validateDriverName(name string, at *field.Path) (errs field.ErrorList) {
 	if name == "" {
-		errs = append(errs, field.Required(at, ""))
+		return field.ErrorList{field.Required(at, "")}
 	}
 	if len(name) > maxDriverName {
 		errs = append(errs, field.TooLong(at, "", maxDriverName))

@@ -50,7 +50,8 @@ func validateNodeDriver(d *storagev1.CSINodeDriver, at *field.Path) field.ErrorL
 }
 
 // ValidateCSINodeUpdate keeps drivers as they are, but for how many volumes they take. They may come and go.
-func ValidateCSINodeUpdate(n, old *storagev1.CSINode) (errs field.ErrorList) {
+func ValidateCSINodeUpdate(n, old *storagev1.CSINode) field.ErrorList {
+	errs := ValidateCSINode(n)
 	for _, was := range old.Spec.Drivers {
 		for _, d := range n.Spec.Drivers {
 			if d.Name == was.Name {

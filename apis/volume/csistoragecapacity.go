@@ -19,7 +19,8 @@ func ValidateCSIStorageCapacity(c *storagev1.CSIStorageCapacity) field.ErrorList
 }
 
 // ValidateCSIStorageCapacityUpdate lets only the amounts change.
-func ValidateCSIStorageCapacityUpdate(c, old *storagev1.CSIStorageCapacity) (errs field.ErrorList) {
+func ValidateCSIStorageCapacityUpdate(c, old *storagev1.CSIStorageCapacity) field.ErrorList {
+	errs := ValidateCSIStorageCapacity(c)
 	if !apiequality.Semantic.DeepEqual(c.NodeTopology, old.NodeTopology) {
 		errs = append(errs, field.Invalid(field.NewPath("nodeTopology"), c.NodeTopology, "field is immutable"))
 	}

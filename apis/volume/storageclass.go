@@ -47,6 +47,7 @@ func ValidateStorageClass(c *storagev1.StorageClass) field.ErrorList {
 // ValidateStorageClassUpdate keeps what volumes have been made of.
 func ValidateStorageClassUpdate(c, old *storagev1.StorageClass) field.ErrorList {
 	return slices.Concat(
+		ValidateStorageClass(c),
 		rule.Immutable(c.Parameters, old.Parameters, field.NewPath("parameters")),
 		rule.Immutable(c.Provisioner, old.Provisioner, field.NewPath("provisioner")),
 		rule.Immutable(c.ReclaimPolicy, old.ReclaimPolicy, field.NewPath("reclaimPolicy")),
@@ -79,7 +80,7 @@ func validateParameters(parameters map[string]string, at *field.Path) (errs fiel
 }
 
 func validateTopologies(terms []corev1.TopologySelectorTerm, at *field.Path) (errs field.ErrorList) {
-	var seen []map[string][]string
+	seen := []map[string][]string{nil} // an empty term repeats nothing: it is refused
 	for i, term := range terms {
 		at := at.Index(i).Child("matchLabelExpressions")
 		values := map[string][]string{}

@@ -29,19 +29,27 @@ func newCompilers() compilers {
 }
 
 func (c compilers) checker() admissionregistration.Checker {
-	start := sync.OnceValues(func() (*plugincel.CompositedCompiler, error) {
-		return plugincel.NewCompositedCompiler(c.environment())
-	})
+	var variables *plugincel.CompositedCompiler // nil until the first variable, or mutation
 	return func(e admissionregistration.Expression, at *field.Path) field.ErrorList {
-		compiler, err := start()
-		if err != nil {
-			return field.ErrorList{field.InternalError(at, fmt.Errorf("preparing to compile: %w", err))}
+		switch e.Use {
+		case admissionregistration.UseVariable, admissionregistration.UseApply, admissionregistration.UsePatch:
+			if variables != nil {
+				break
+			}
+			var err error
+			if variables, err = plugincel.NewCompositedCompiler(c.environment()); err != nil {
+				return field.ErrorList{field.InternalError(at, fmt.Errorf("preparing to compile: %w", err))}
+			}
 		}
-		return compile(c, compiler, e, at)
+		return compile(c, variables, e, at)
 	}
 }
 
-func compile(c compilers, compiler *plugincel.CompositedCompiler, e admissionregistration.Expression, at *field.Path) field.ErrorList {
+func compile(c compilers, variables *plugincel.CompositedCompiler, e admissionregistration.Expression, at *field.Path) field.ErrorList {
+	var compiler plugincel.Compiler = variables
+	if variables == nil || e.Use == admissionregistration.UseMatch { // the latter sees no variables
+		compiler = plugincel.NewCompiler(c.environment())
+	}
 	mode := environment.NewExpressions
 	if e.Stored {
 		mode = environment.StoredExpressions
@@ -49,10 +57,10 @@ func compile(c compilers, compiler *plugincel.CompositedCompiler, e admissionreg
 	options := plugincel.OptionalVariableDeclarations{HasParams: e.Params, HasAuthorizer: true}
 	var result plugincel.CompilationResult
 	switch e.Use {
-	case admissionregistration.UseMatch: // sees no variables
-		result = plugincel.NewCompiler(c.environment()).CompileCELExpression(&matchconditions.MatchCondition{Expression: e.Text}, options, mode)
+	case admissionregistration.UseMatch:
+		result = compiler.CompileCELExpression(&matchconditions.MatchCondition{Expression: e.Text}, options, mode)
 	case admissionregistration.UseVariable:
-		result = compiler.CompileAndStoreVariable(&validating.Variable{Name: e.Name, Expression: e.Text}, options, mode)
+		result = variables.CompileAndStoreVariable(&validating.Variable{Name: e.Name, Expression: e.Text}, options, mode)
 	case admissionregistration.UseValidation:
 		result = compiler.CompileCELExpression(&validating.ValidationCondition{Expression: e.Text}, options, mode)
 	case admissionregistration.UseMessage:

@@ -21,7 +21,7 @@ func deployments() *resource.Resource[*deployment] {
 		Name: "deployments", Short: []string{"deploy"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        apps.DefaultDeployment,
 		Generation:     func(d *deployment) any { return []any{&d.Spec, d.Annotations} },
-		Validate:       apps.ValidateDeployment,
+		ValidateCreate: apps.ValidateDeployment,
 		ValidateUpdate: apps.ValidateDeploymentUpdate,
 		Warnings: func(_ context.Context, d, old *deployment) []string {
 			if old == nil {

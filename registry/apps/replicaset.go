@@ -2,7 +2,6 @@ package apps
 
 import (
 	"context"
-	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +20,7 @@ func replicaSets() *resource.Resource[*replicaSet] {
 		Name: "replicasets", Short: []string{"rs"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        apps.DefaultReplicaSet,
 		Generation:     func(rs *replicaSet) any { return &rs.Spec },
-		Validate:       apps.ValidateReplicaSet,
+		ValidateCreate: apps.ValidateReplicaSet,
 		ValidateUpdate: apps.ValidateReplicaSetUpdate,
 		Warnings: func(_ context.Context, rs, old *replicaSet) []string {
 			if old == nil {
@@ -31,9 +30,6 @@ func replicaSets() *resource.Resource[*replicaSet] {
 				return nil
 			}
 			return templateWarnings(&rs.Spec.Template, &old.Spec.Template)
-		},
-		Fields: []resource.Field[*replicaSet]{
-			{Path: "status.replicas", Value: func(rs *replicaSet) string { return strconv.Itoa(int(rs.Status.Replicas)) }},
 		},
 		Columns: append([]resource.Column[*replicaSet]{
 			{Name: "Desired", Type: "integer", Description: appsv1.ReplicaSetSpec{}.SwaggerDoc()["replicas"], Cell: func(rs *replicaSet) any { return column.Int(rs.Spec.Replicas) }},

@@ -6,6 +6,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -16,7 +17,7 @@ import (
 
 // reviewSubject says whether somebody may do something.
 func (c Config) reviewSubject(ctx context.Context, in *authorizationv1.SubjectAccessReview, admit func() error) (*authorizationv1.SubjectAccessReview, error) {
-	if err := invalid("SubjectAccessReview", authorization.ValidateSubjectAccessReview(in)); err != nil {
+	if err := invalid(authorization.ValidateSubjectAccessReview(in)); err != nil {
 		return nil, err
 	}
 	if err := admit(); err != nil {
@@ -28,7 +29,7 @@ func (c Config) reviewSubject(ctx context.Context, in *authorizationv1.SubjectAc
 
 // reviewLocal says whether somebody may do something in the namespace of the request.
 func (c Config) reviewLocal(ctx context.Context, in *authorizationv1.LocalSubjectAccessReview, admit func() error) (*authorizationv1.LocalSubjectAccessReview, error) {
-	if err := invalid("LocalSubjectAccessReview", authorization.ValidateLocalSubjectAccessReview(in)); err != nil {
+	if err := invalid(authorization.ValidateLocalSubjectAccessReview(in)); err != nil {
 		return nil, err
 	}
 	switch namespace := request.NamespaceValue(ctx); {
@@ -46,7 +47,7 @@ func (c Config) reviewLocal(ctx context.Context, in *authorizationv1.LocalSubjec
 
 // reviewSelf says whether who asks may do something.
 func (c Config) reviewSelf(ctx context.Context, in *authorizationv1.SelfSubjectAccessReview, admit func() error) (*authorizationv1.SelfSubjectAccessReview, error) {
-	if err := invalid("SelfSubjectAccessReview", authorization.ValidateSelfSubjectAccessReview(in)); err != nil {
+	if err := invalid(authorization.ValidateSelfSubjectAccessReview(in)); err != nil {
 		return nil, err
 	}
 	u, ok := request.UserFrom(ctx)
@@ -60,11 +61,12 @@ func (c Config) reviewSelf(ctx context.Context, in *authorizationv1.SelfSubjectA
 	return in, nil
 }
 
-func invalid(kind string, errs field.ErrorList) error {
+// invalid names no kind, as upstream's error does not.
+func invalid(errs field.ErrorList) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return apierrors.NewInvalid(authorizationv1.SchemeGroupVersion.WithKind(kind).GroupKind(), "", errs)
+	return apierrors.NewInvalid(schema.GroupKind{Group: authorizationv1.GroupName}, "", errs)
 }
 
 func attributesOf(s *authorizationv1.SubjectAccessReviewSpec) authorizer.AttributesRecord {

@@ -27,7 +27,7 @@ func jobs() *resource.Resource[*job] {
 		Default:          batch.DefaultJob,
 		PrepareForCreate: func(_ context.Context, j *job) { batch.GenerateSelector(j) },
 		Generation:       func(j *job) any { return &j.Spec },
-		Validate:         batch.ValidateJob,
+		ValidateCreate:   batch.ValidateJob,
 		ValidateUpdate:   batch.ValidateJobUpdate,
 		Warnings: func(_ context.Context, j, old *job) []string {
 			if old == nil {

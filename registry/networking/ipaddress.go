@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/coracle-k8s/coracle/apis/networking"
+	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
 
@@ -17,9 +18,10 @@ func ipAddresses() *resource.Resource[*ipAddress] {
 	return resource.Define(resource.Definition[*ipAddress]{
 		Name: "ipaddresses", Short: []string{"ip"},
 		NameRule:       networking.IPAddressName,
-		Validate:       networking.ValidateIPAddress,
+		ValidateCreate: networking.ValidateIPAddress,
 		ValidateUpdate: networking.ValidateIPAddressUpdate,
 		Columns: []resource.Column[*ipAddress]{
+			column.Name[*ipAddress](),
 			{Name: "ParentRef", Description: networkingv1.IPAddressSpec{}.SwaggerDoc()["parentRef"], Cell: parent},
 		},
 	})

@@ -13,7 +13,7 @@ type runtimeClass = nodev1.RuntimeClass
 func runtimeClasses() *resource.Resource[*runtimeClass] {
 	return resource.Define(resource.Definition[*runtimeClass]{
 		Name:            "runtimeclasses",
-		Validate:        node.ValidateRuntimeClass,
+		ValidateCreate:  node.ValidateRuntimeClass,
 		ValidateUpdate:  node.ValidateRuntimeClassUpdate,
 		CreateOnUpdate:  true,
 		VersionRequired: true,

@@ -27,7 +27,7 @@ func clusterRoleBindings(guard Guard) *resource.Resource[*clusterRoleBinding] {
 			}
 			return nil, guard.Binding(ctx, b.Name, b.RoleRef)
 		},
-		Validate:       rbac.ValidateClusterRoleBinding,
+		ValidateCreate: rbac.ValidateClusterRoleBinding,
 		ValidateUpdate: rbac.ValidateClusterRoleBindingUpdate,
 		CreateOnUpdate: true,
 		Columns: bindingColumns("clusterRoleBinding", rbacv1.ClusterRoleBinding{}.SwaggerDoc()["roleRef"],

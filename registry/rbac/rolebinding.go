@@ -28,7 +28,7 @@ func roleBindings(guard Guard) *resource.Resource[*roleBinding] {
 			}
 			return nil, guard.Binding(ctx, b.Name, b.RoleRef)
 		},
-		Validate:       rbac.ValidateRoleBinding,
+		ValidateCreate: rbac.ValidateRoleBinding,
 		ValidateUpdate: rbac.ValidateRoleBindingUpdate,
 		CreateOnUpdate: true,
 		Columns: bindingColumns("roleBinding", rbacv1.RoleBinding{}.SwaggerDoc()["roleRef"],

@@ -28,7 +28,7 @@ func csiDrivers() *resource.Resource[*csiDriver] {
 		Name:             "csidrivers",
 		Default:          volume.DefaultCSIDriver,
 		PrepareForUpdate: countChanges,
-		Validate:         volume.ValidateCSIDriver,
+		ValidateCreate:   volume.ValidateCSIDriver,
 		ValidateUpdate:   volume.ValidateCSIDriverUpdate,
 		Warnings:         csiDriverWarnings,
 		VersionRequired:  true,

@@ -13,7 +13,7 @@ type csiNode = storagev1.CSINode
 func csiNodes() *resource.Resource[*csiNode] {
 	return resource.Define(resource.Definition[*csiNode]{
 		Name:            "csinodes",
-		Validate:        volume.ValidateCSINode,
+		ValidateCreate:  volume.ValidateCSINode,
 		ValidateUpdate:  volume.ValidateCSINodeUpdate,
 		VersionRequired: true,
 		Columns: []resource.Column[*csiNode]{

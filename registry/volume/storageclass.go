@@ -24,7 +24,7 @@ func storageClasses() *resource.Resource[*storageClass] {
 	return resource.Define(resource.Definition[*storageClass]{
 		Name: "storageclasses", Short: []string{"sc"},
 		Default:        volume.DefaultStorageClass,
-		Validate:       volume.ValidateStorageClass,
+		ValidateCreate: volume.ValidateStorageClass,
 		ValidateUpdate: volume.ValidateStorageClassUpdate,
 		Columns: []resource.Column[*storageClass]{
 			name,

@@ -15,7 +15,7 @@ func volumeAttachments() *resource.Resource[*attachment] {
 	doc := storagev1.VolumeAttachmentSpec{}.SwaggerDoc()
 	return resource.Define(resource.Definition[*attachment]{
 		Name:            "volumeattachments",
-		Validate:        volume.ValidateVolumeAttachment,
+		ValidateCreate:  volume.ValidateVolumeAttachment,
 		ValidateUpdate:  volume.ValidateVolumeAttachmentUpdate,
 		VersionRequired: true,
 		Columns: []resource.Column[*attachment]{
