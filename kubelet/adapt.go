@@ -2,50 +2,44 @@ package kubelet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
-func (k *Kubelet) newImages(p *parts) pods.Images { return pulled{p} }
+// newImages pulls images for Pods.
+func (k *Kubelet) newImages(p *parts) pods.Images {
+	return puller{images.NewPuller(images.Config{
+		Service: p.images, Secret: k.Objects.Secret,
+		Event: func(about *corev1.ObjectReference, eventType, reason, message string) {
+			p.recorder.Event(about, eventType, reason, message)
+		},
+	})}
+}
 
-// pulled brings images that are missing.
-type pulled struct{ p *parts }
+// puller makes the reasons of missing images those of waiting containers.
+type puller struct{ *images.Puller }
 
-// Ensure pulls an image unless it is there.
-func (i pulled) Ensure(ctx context.Context, r pods.ImageRequest) (string, error) {
-	spec := &runtimeapi.ImageSpec{Image: r.Image}
-	if r.Policy != corev1.PullAlways {
-		response, err := i.p.images.ImageStatus(ctx, spec, false)
-		if err != nil {
-			return "", &pods.Reasoned{Reason: "ImageInspectError", Err: err}
-		}
-		if response.Image != nil {
-			return response.Image.Id, nil
-		}
-		if r.Policy == corev1.PullNever {
-			return "", &pods.Reasoned{Reason: "ErrImageNeverPull", Err: fmt.Errorf("Container image %q is not present with pull policy of Never", r.Image)}
-		}
+// Ensure brings an image to the node.
+func (p puller) Ensure(ctx context.Context, r pods.ImageRequest) (string, error) {
+	ref, err := p.Puller.Ensure(ctx, images.Request(r))
+	var why *images.Error
+	if errors.As(err, &why) {
+		return "", &pods.Reasoned{Reason: why.Reason, Retry: why.Retry, Err: why.Err}
 	}
-	ref, err := i.p.images.PullImage(ctx, spec, nil, r.Sandbox)
+	return ref, err
+}
+
+// newResources makes the control groups above all Pods' own.
+func (k *Kubelet) newResources() (*resources.Cgroups, error) {
+	groups, err := resources.New(resources.Config{Root: k.CgroupRoot})
 	if err != nil {
-		return "", &pods.Reasoned{Reason: "ErrImagePull", Err: err}
+		return nil, fmt.Errorf("finding control groups: %w", err)
 	}
-	return ref, nil
+	return groups, groups.Ensure(nil)
 }
-
-func (k *Kubelet) newResources() pods.Resources { return unlimited{} }
-
-// unlimited gives Pods no control group of their own.
-type unlimited struct{}
-
-func (unlimited) Create(*corev1.Pod) (string, error) { return "", nil }
-func (unlimited) Remove(types.UID) error             { return nil }
-func (unlimited) Container(*corev1.Pod, *corev1.Container) *runtimeapi.LinuxContainerResources {
-	return &runtimeapi.LinuxContainerResources{}
-}
-func (unlimited) Pod(*corev1.Pod) *runtimeapi.LinuxContainerResources { return nil }

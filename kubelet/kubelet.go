@@ -28,6 +28,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
 	"github.com/coracle-k8s/coracle/kubelet/probes"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 	"github.com/coracle-k8s/coracle/kubelet/volumes"
 )
@@ -217,11 +218,16 @@ func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
 		inner := closeAll
 		closeAll = func() { stop(); inner() }
 	}
-	k.wire(ctx, p, version.RuntimeName, version.RuntimeVersion, recursive)
+	groups, err := k.newResources()
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	k.wire(ctx, p, groups, version.RuntimeName, version.RuntimeVersion, recursive)
 	return p, closeAll, nil
 }
 
-func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersion string, recursive bool) {
+func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups, runtimeName, runtimeVersion string, recursive bool) {
 	p.node = node.New(node.Config{
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
@@ -244,7 +250,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 	})
 	p.pods = pods.New(pods.Config{
 		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,
-		Images: images, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: k.newResources(), Probes: p.probes,
+		Images: images, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: groups, Probes: p.probes,
 		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,

@@ -331,7 +331,9 @@ func Reference(pod *corev1.Pod, c *corev1.Container) *corev1.ObjectReference {
 // Reasoned is an error that a waiting container shows by its reason.
 type Reasoned struct {
 	Reason string
-	Err    error
+	// Retry is when it makes sense to try again; zero for the usual pause.
+	Retry time.Time
+	Err   error
 }
 
 // Error is the cause's text.
