@@ -23,6 +23,10 @@ type Cluster struct {
 	api     *server.Server
 	url     string
 
+	// runtime is closed when the container runtime serves.
+	runtime        chan struct{}
+	runtimeStarted func()
+
 	stop  context.CancelFunc
 	ended chan struct{}
 	err   error
@@ -41,7 +45,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("listening for the API (--bind-address, --https-port): %w", err)
 	}
 	o.HTTPSPort = listener.Addr().(*net.TCPAddr).Port
-	c := &Cluster{options: o, ended: make(chan struct{})}
+	c := &Cluster{options: o, ended: make(chan struct{}), runtime: make(chan struct{})}
+	c.runtimeStarted = sync.OnceFunc(func() { close(c.runtime) })
 	c.url = "https://" + net.JoinHostPort(c.localHost(), strconv.Itoa(o.HTTPSPort))
 	var running context.Context
 	running, c.stop = context.WithCancel(ctx)
@@ -91,7 +96,7 @@ func (c *Cluster) run(ctx context.Context) {
 
 // parts are all that use the API.
 func (c *Cluster) parts() []part {
-	all := []part{{"controllers", c.runControllers}, {"scheduler", c.runScheduler}}
+	all := []part{{"controllers", c.runControllers}, {"scheduler", c.runScheduler}, {"cluster DNS", c.keepDNSService}}
 	if !c.options.ControlPlaneOnly {
 		all = append(all, c.node()...)
 	}

@@ -31,6 +31,11 @@ var defaultNodePorts = [2]int32{30000, 32767}
 
 // runControllers runs all controllers on one cache, which shares the API server's objects. Each writes as its own user.
 func (c *Cluster) runControllers(ctx context.Context) error {
+	select { // they discover what is served, and are allowed to once the bootstrap policy is there
+	case <-c.api.Ready():
+	case <-ctx.Done():
+		return nil
+	}
 	reads := c.api.ClientConfig(managerUser)
 	mgr, err := manager.New(reads, manager.Options{
 		Scheme:                 clientscheme.Scheme,

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
+	"github.com/coracle-k8s/coracle/generated/openapi"
 	"github.com/coracle-k8s/coracle/registry/server"
 	"github.com/coracle-k8s/coracle/registry/storage"
 )
@@ -59,6 +60,10 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 	if err != nil {
 		return server.Config{}, err
 	}
+	documents, err := openapi.Documents()
+	if err != nil {
+		return server.Config{}, fmt.Errorf("opening the OpenAPI documents: %w", err)
+	}
 	config := server.Config{
 		Listener:    listener,
 		Certificate: func() (certificate, key []byte) { return c.keys.Serving.CertPEM, c.keys.Serving.KeyPEM },
@@ -73,6 +78,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 		AdvertiseAddress: netip.MustParseAddr(o.AdvertiseAddress),
 		ServiceCIDR:      netip.MustParsePrefix(o.ServiceCIDR),
 		Kubelet:          kubelet,
+		OpenAPI:          documents,
 
 		EncryptionConfigFile: o.EncryptionConfigFile,
 	}

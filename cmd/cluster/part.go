@@ -73,3 +73,19 @@ func (p part) runOnce(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// together runs all parts, ends them when the first ends, and returns when all have ended.
+func together(ctx context.Context, parts ...part) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(parts))
+	for _, p := range parts {
+		go func() { ended <- p.runOnce(ctx) }()
+	}
+	first := <-ended
+	cancel()
+	for range len(parts) - 1 {
+		<-ended // canceled: the first error is the reason
+	}
+	return first
+}

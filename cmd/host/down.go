@@ -67,12 +67,21 @@ func stopServer(ctx context.Context, dataDir string, out io.Writer) error {
 
 // Reset is Down and deletes the state, and our entry in the user's kubeconfig. Idempotent.
 func Reset(ctx context.Context, dataDir string, out io.Writer) error {
-	if err := Down(ctx, dataDir, out); err != nil {
-		return err
-	}
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
 		return err
+	}
+	o, found, err := savedOptions(dataDir)
+	if err != nil {
+		return err
+	}
+	if err := Down(ctx, dataDir, out); err != nil {
+		return err
+	}
+	if found && !o.ControlPlaneOnly {
+		if err := cluster.RemoveNodeData(); err != nil {
+			return fmt.Errorf("deleting volumes and logs: %w", err)
+		}
 	}
 	if err := removeState(dataDir); err != nil {
 		return err

@@ -10,6 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
+	crlog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
 
 // Log says where a server's log goes.
@@ -29,11 +32,13 @@ const (
 func (l Log) start() error {
 	flags := flag.NewFlagSet("log", flag.ContinueOnError)
 	klog.InitFlags(flags)
-	for name, value := range map[string]string{"v": strconv.Itoa(l.Verbosity), "logtostderr": strconv.FormatBool(l.File == ""), "stderrthreshold": "FATAL"} {
+	for name, value := range map[string]string{"v": strconv.Itoa(l.Verbosity), "logtostderr": strconv.FormatBool(l.File == ""), "one_output": "true"} {
 		if err := flags.Set(name, value); err != nil {
 			return fmt.Errorf("setting the log's %s: %w", name, err)
 		}
 	}
+	crlog.SetLogger(klog.Background().WithName("controllers"))
+	containerd.RouteLibraryLogs(klog.Background().WithName("containerd"))
 	if l.File == "" {
 		return nil
 	}

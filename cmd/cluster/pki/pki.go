@@ -131,7 +131,7 @@ func (p *PKI) leaves(o Options) []wanted {
 	client, server := x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth
 	list := []wanted{
 		{&p.Serving, p.CA, leaf{file: "apiserver", user: "kube-apiserver", hosts: servingHosts(o), usage: server}},
-		{&p.KubeletClient, p.CA, leaf{file: "apiserver-kubelet-client", user: "kube-apiserver-kubelet-client", groups: []string{"system:masters"}, usage: client}},
+		{&p.KubeletClient, p.CA, leaf{file: "apiserver-kubelet-client", user: KubeletClientUser, groups: []string{"system:masters"}, usage: client}},
 		{&p.FrontProxyClient, p.FrontProxyCA, leaf{file: "front-proxy-client", user: FrontProxyUser, usage: client}},
 		{&p.Admin, p.CA, leaf{file: "admin", user: "kubernetes-admin", groups: []string{"system:masters"}, usage: client}},
 	}
@@ -148,6 +148,9 @@ func (p *PKI) leaves(o Options) []wanted {
 // FrontProxyUser is the common name of the only client that may tell the API server, or an aggregated one, in whose name a
 // request is made.
 const FrontProxyUser = "front-proxy-client"
+
+// KubeletClientUser is the common name of the API server as a client of kubelets.
+const KubeletClientUser = "kube-apiserver-kubelet-client"
 
 func servingHosts(o Options) []string {
 	hosts := []string{"localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}

@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"github.com/coracle-k8s/coracle/kubelet/network"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
+	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
+	"github.com/coracle-k8s/coracle/proxy"
+)
+
+// Where the kubelet keeps Pods' volumes and logs: upstream's places, which monitoring and log shippers read.
+const (
+	kubeletDir       = "/var/lib/kubelet"
+	podLogsDir       = "/var/log/pods"
+	containerLogsDir = "/var/log/containers"
+)
+
+// RemoveNode removes all that a node with these options runs or has set up on this machine, whether or not a server ran it
+// last: containers, mounts, network, packet rules, cgroups. What is written on disk stays. Each step is told to removed; one
+// that goes wrong does not keep back the others. Idempotent.
+func RemoveNode(ctx context.Context, o Options, removed func(what string)) error {
+	var errs []error
+	for _, step := range []struct {
+		what   string
+		remove func() error
+	}{
+		{"containers", func() error { return containerd.RemoveAll(ctx, o.containerd()) }},
+		{"volumes", func() error { return unmountBelow(filepath.Join(kubeletDir, "pods")) }},
+		{"packet rules", func() error { return proxy.Cleanup(ctx) }},
+		{"Pod network", network.New(network.Config{DataDir: o.DataDir}).Remove},
+		{"cgroups", func() error { return removeCgroups(o.CgroupRoot) }},
+	} {
+		if err := step.remove(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", step.what, err))
+			continue
+		}
+		removed(step.what)
+	}
+	return errors.Join(errs...)
+}
+
+// RemoveNodeData deletes what a removed node leaves on disk outside its data directory: volumes and logs of Pods.
+func RemoveNodeData() error {
+	return errors.Join(os.RemoveAll(filepath.Join(kubeletDir, "pods")), removeContents(podLogsDir), removeContents(containerLogsDir))
+}
+
+func removeContents(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}
+
+// unmountBelow unmounts all in dir, the last mounted first.
+func unmountBelow(dir string) error {
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	if err != nil {
+		return fmt.Errorf("reading the mounts: %w", err)
+	}
+	var errs []error
+	for _, m := range slices.Backward(mounts) {
+		if !strings.HasPrefix(m.Mountpoint, dir+"/") {
+			continue
+		}
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			errs = append(errs, fmt.Errorf("unmounting %s: %w", m.Mountpoint, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func removeCgroups(root string) error {
+	g, err := resources.New(resources.Config{Root: root})
+	if err != nil {
+		return err
+	}
+	return g.RemoveAll()
+}
