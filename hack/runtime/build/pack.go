@@ -34,7 +34,7 @@ func pack(name, path, target string) (entry, int, error) {
 			return e, 0, nil
 		}
 	}
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(8<<20))
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(2<<20))
 	if err != nil {
 		return entry{}, 0, err
 	}

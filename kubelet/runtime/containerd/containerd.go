@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,8 @@ import (
 	"github.com/containerd/containerd/v2/cmd/containerd/server"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/go-logr/logr"
+
+	"github.com/coracle-k8s/coracle/generated/runtime"
 )
 
 // namespace is where the container runtime interface keeps images and containers within containerd.
@@ -70,19 +73,15 @@ func Start(ctx context.Context, c Config) (*Runtime, error) {
 	if err := prepare(l); err != nil {
 		return nil, err
 	}
-	if err := unpack(l); err != nil {
-		return nil, err
-	}
-	if err := search(l.programs); err != nil {
+	unpacked, err := unpackAside(l)
+	if err != nil {
 		return nil, err
 	}
 	builtIn := c.PauseImage == ""
 	if builtIn {
-		name, err := pauseImage()
-		if err != nil {
+		if c.PauseImage, err = pauseImage(); err != nil {
 			return nil, err
 		}
-		c.PauseImage = name
 	}
 	h, err := inspect(l)
 	if err != nil {
@@ -90,15 +89,36 @@ func Start(ctx context.Context, c Config) (*Runtime, error) {
 	}
 	r := &Runtime{endpoint: l.socket, failures: make(chan error, 1), stopped: make(chan struct{})}
 	if err := r.serve(ctx, c, l, h); err != nil {
-		return nil, fmt.Errorf("starting containerd: %w", err)
+		return nil, errors.Join(fmt.Errorf("starting containerd: %w", err), <-unpacked)
 	}
 	if builtIn {
-		if err := r.importPause(ctx, c.PauseImage); err != nil {
-			r.Stop()
-			return nil, fmt.Errorf("importing the built-in image %s: %w", c.PauseImage, err)
+		if err = r.importPause(ctx, c.PauseImage); err != nil {
+			err = fmt.Errorf("importing the built-in image %s: %w", c.PauseImage, err)
 		}
 	}
+	if err := errors.Join(err, <-unpacked); err != nil {
+		r.Stop()
+		return nil, err
+	}
 	return r, nil
+}
+
+// unpackAside unpacks the programs and makes them found. On the first start, when there is no container to find again and so
+// nothing that needs them, it does so while other things go on; the channel says when it is done.
+func unpackAside(l layout) (<-chan error, error) {
+	done := make(chan error, 1)
+	if _, err := runtime.Programs(); err != nil {
+		return nil, err
+	}
+	if err := search(l.programs); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(l.programs); errors.Is(err, fs.ErrNotExist) {
+		go func() { done <- unpack(l) }()
+		return done, nil
+	}
+	done <- nil
+	return done, unpack(l)
 }
 
 // prepare makes the directories. Other users must not see what is in them.

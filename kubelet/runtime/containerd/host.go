@@ -30,10 +30,7 @@ func inspect(l layout) (host, error) {
 	if err != nil {
 		return host{}, err
 	}
-	h := host{restrictOOM: !capable, snapshotter: "overlayfs"}
-	if !overlayWorks(l.root) {
-		h.snapshotter = "native"
-	}
+	h := host{restrictOOM: !capable, snapshotter: snapshotter(l.root)}
 	if path, err := exec.LookPath("crun"); err == nil {
 		h.crun = path
 	}
@@ -49,6 +46,19 @@ func hasCapability(status []byte, capability int) (bool, error) {
 		}
 	}
 	return false, fmt.Errorf("reading own capabilities: no CapEff in /proc/self/status")
+}
+
+// snapshotter is the one that images are in already. At first it is the best that works here, and stays so.
+func snapshotter(root string) string {
+	for _, name := range []string{"overlayfs", "native"} {
+		if _, err := os.Stat(filepath.Join(root, "io.containerd.snapshotter.v1."+name, "metadata.db")); err == nil {
+			return name
+		}
+	}
+	if overlayWorks(root) {
+		return "overlayfs"
+	}
+	return "native"
 }
 
 // overlayWorks tries an overlay mount: the data directory's file system may itself be one, which cannot be stacked.

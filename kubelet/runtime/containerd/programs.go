@@ -77,8 +77,13 @@ func unpackTo(target string, programs []runtime.Program) error {
 		return err
 	}
 	defer os.RemoveAll(temporary)
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
 	for _, p := range programs {
-		if err := writeProgram(filepath.Join(temporary, p.Name), p); err != nil {
+		if err := writeProgram(filepath.Join(temporary, p.Name), p, decoder); err != nil {
 			return err
 		}
 	}
@@ -91,16 +96,14 @@ func unpackTo(target string, programs []runtime.Program) error {
 	return os.Rename(temporary, target)
 }
 
-func writeProgram(path string, p runtime.Program) error {
+func writeProgram(path string, p runtime.Program, decoder *zstd.Decoder) error {
 	packed, err := runtime.Packed(p)
 	if err != nil {
 		return err
 	}
-	decoder, err := zstd.NewReader(bytes.NewReader(packed))
-	if err != nil {
+	if err := decoder.Reset(bytes.NewReader(packed)); err != nil {
 		return err
 	}
-	defer decoder.Close()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
 	if err != nil {
 		return err
