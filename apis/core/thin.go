@@ -1,19 +1,12 @@
 package core
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-func hasDomain(name string) bool { return strings.Contains(name, "/") }
-
-func ValidatePodTemplateObject(t *corev1.PodTemplate) field.ErrorList {
-	return ValidatePodTemplate(&t.Template, field.NewPath("template"))
-}
 func PodTemplateWarnings(t, old *corev1.PodTemplateSpec, at *field.Path) []string { return nil }
 func DefaultReplicationController(rc *corev1.ReplicationController) {
 	if t := rc.Spec.Template; t != nil {
@@ -40,28 +33,14 @@ func DefaultEndpoints(e *corev1.Endpoints) {
 		}
 	}
 }
-func ValidateEndpoints(e, old *corev1.Endpoints) field.ErrorList                     { return nil }
-func EndpointsWarnings(e *corev1.Endpoints) []string                                 { return nil }
-func ValidateEvent(e, old *corev1.Event, strict bool) field.ErrorList                { return nil }
-func PersistentVolumeWarnings(v *corev1.PersistentVolume) []string                   { return nil }
-func ValidatePersistentVolume(v *corev1.PersistentVolume) field.ErrorList            { return nil }
-func ValidatePersistentVolumeUpdate(v, old *corev1.PersistentVolume) field.ErrorList { return nil }
-func ClaimWarnings(c *corev1.PersistentVolumeClaim) []string                         { return nil }
-func ValidateClaim(c *corev1.PersistentVolumeClaim) field.ErrorList                  { return nil }
-func ValidateClaimUpdate(c, old *corev1.PersistentVolumeClaim) field.ErrorList       { return nil }
-func ValidateClaimStatusUpdate(c, old *corev1.PersistentVolumeClaim) field.ErrorList { return nil }
-func ValidateNode(n *corev1.Node) field.ErrorList                                    { return nil }
-func ValidateNodeUpdate(n, old *corev1.Node) field.ErrorList                         { return nil }
-func NodeWarnings(n *corev1.Node) []string                                           { return nil }
-func ValidateService(s, old *corev1.Service) field.ErrorList                         { return nil }
-func ValidateServiceUpdate(s, old *corev1.Service) field.ErrorList                   { return nil }
-func ValidateServiceStatusUpdate(s, old *corev1.Service) field.ErrorList             { return nil }
-func ServiceWarnings(s *corev1.Service) []string                                     { return nil }
-func ServiceStatusWarnings(s *corev1.Service) []string                               { return nil }
-func validateClusterIPs(s, old *corev1.Service) field.ErrorList                      { return nil }
-func ValidatePod(p *corev1.Pod) field.ErrorList {
-	return ValidatePodSpec(&p.Spec, &p.ObjectMeta, field.NewPath("spec"))
-}
+func ValidateEndpoints(e, old *corev1.Endpoints) field.ErrorList           { return nil }
+func EndpointsWarnings(e *corev1.Endpoints) []string                       { return nil }
+func ValidateEvent(e, old *corev1.Event, strict bool) field.ErrorList      { return nil }
+func PersistentVolumeWarnings(v *corev1.PersistentVolume) []string         { return nil }
+func ClaimWarnings(c *corev1.PersistentVolumeClaim) []string               { return nil }
+func ValidateNode(n *corev1.Node) field.ErrorList                          { return nil }
+func ValidateNodeUpdate(n, old *corev1.Node) field.ErrorList               { return nil }
+func NodeWarnings(n *corev1.Node) []string                                 { return nil }
 func ValidatePodUpdate(p, old *corev1.Pod) field.ErrorList                 { return nil }
 func ValidateEphemeralContainersUpdate(p, old *corev1.Pod) field.ErrorList { return nil }
 func ValidatePodResize(p, old *corev1.Pod) field.ErrorList                 { return nil }
@@ -71,3 +50,4 @@ func PodWarnings(p *corev1.Pod) []string                                   { ret
 
 var _ = apiequality.Semantic
 var _ = metav1.Now
+
