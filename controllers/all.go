@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/coracle-k8s/coracle/controllers/bootstrap"
+	"github.com/coracle-k8s/coracle/controllers/certificates"
 	"github.com/coracle-k8s/coracle/controllers/clusterroleaggregation"
 	"github.com/coracle-k8s/coracle/controllers/deployment"
 	"github.com/coracle-k8s/coracle/controllers/endpoint"
@@ -61,6 +63,10 @@ type Config struct {
 	NodePorts [2]int32
 	// RootCA is the PEM bundle that Pods trust the API server by.
 	RootCA []byte
+	// SigningCert and SigningKey are the CA that signs requested certificates, PEM. Without a key, nothing is signed.
+	SigningCert, SigningKey []byte
+	// SigningLifetime is the longest that such a certificate is valid; zero means a year.
+	SigningLifetime time.Duration
 
 	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
 	NodeMonitorGrace time.Duration
@@ -114,6 +120,9 @@ func (u unit) user() string {
 func all() []unit {
 	return []unit{
 		{apiServer, func(k kit) error { return ipallocator.Register(k.mgr, k.client(), k.recorder()) }},
+		{bootstrap.SignerName, func(k kit) error { return bootstrap.RegisterSigner(k.mgr, k.client()) }},
+		{bootstrap.CleanerName, func(k kit) error { return bootstrap.RegisterCleaner(k.mgr, k.client()) }},
+		{certificates.Name, registerCertificates},
 		{clusterroleaggregation.Name, func(k kit) error { return clusterroleaggregation.Register(k.mgr, k.client()) }},
 		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpoint.Name, func(k kit) error { return endpoint.Register(k.mgr, k.client(), k.recorder()) }},
@@ -190,4 +199,8 @@ func registerNodeIPAM(k kit) error {
 
 func registerNodeLifecycle(k kit) error {
 	return nodelifecycle.Register(k.mgr, k.client(), k.recorder(), k.NodeMonitorGrace, k.NodeStartupGrace)
+}
+
+func registerCertificates(k kit) error {
+	return certificates.Register(k.mgr, k.client(), k.Client(k.user), k.SigningCert, k.SigningKey, k.SigningLifetime)
 }
