@@ -10,6 +10,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/coracle-k8s/coracle/e2e/nodens"
+	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
 
 func TestPodsRunAndReachEachOther(t *testing.T) {
@@ -65,9 +66,7 @@ func TestServe(t *testing.T) {
 	if dir == "" {
 		t.Skip("run by another test only")
 	}
-	c := newConfig(t)
-	c.DataDir = dir
-	start(t, c)
+	start(t, containerd.Config{DataDir: dir, Log: logger()})
 	os.Stdout.WriteString("serving\n")
 	select {}
 }
@@ -110,12 +109,12 @@ func TestKilledProcessLeavesContainersRunning(t *testing.T) {
 	if after.State != runtimeapi.ContainerState_CONTAINER_RUNNING || after.StartedAt != before.StartedAt {
 		t.Errorf("before %v, after %v", before, after)
 	}
-	// What ends while nobody looks is noticed at the next start.
+	// What ends while nobody looks is noticed at the next start, with its exit code.
 	kill()
 	endContainer(t, container)
 	n, _ = serve()
-	if s := n.status(t, container); s.State != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode == 0 {
-		t.Errorf("after its death the container is %v with code %d", s.State, s.ExitCode)
+	if s := n.status(t, container); s.State != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode != 137 || s.FinishedAt <= s.StartedAt {
+		t.Errorf("after its death the container is %v", s)
 	}
 }
 

@@ -142,6 +142,9 @@ func prepare(l layout) error {
 func (r *Runtime) serve(ctx context.Context, c Config, l layout, h host) error {
 	ctx = namespaces.WithNamespace(context.WithoutCancel(ctx), namespace)
 	ctx = withLogger(ctx, c.Log, r)
+	recordExits(ctx, l, func(container string, err error) {
+		c.Log.Info("A container's end, if it ended meanwhile, cannot be found out", "container", container, "err", err)
+	})
 	config := settings(c, l, h)
 	if err := server.CreateTopLevelDirectories(config); err != nil {
 		return err
