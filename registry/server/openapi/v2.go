@@ -20,8 +20,7 @@ type v2Cache struct {
 }
 
 func (h *Handler) serveV2(w http.ResponseWriter, r *http.Request) {
-	// Clients have written the name of the protobuf format in two ways.
-	mediaType := accepted(r, jsonType, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", v2Proto)
+	mediaType := accepted(r, jsonType, v2Proto, formerly(v2Proto))
 	if mediaType == "" {
 		w.WriteHeader(http.StatusNotAcceptable)
 		return

@@ -15,9 +15,13 @@ import (
 
 const (
 	jsonType = "application/json"
-	v3Proto  = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf"
-	v2Proto  = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+	v3Proto  = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf"
+	v2Proto  = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 )
+
+// formerly is how clients before 1.33 write the name of a protobuf format. It cannot be parsed as a media type, so that no
+// answer has it.
+func formerly(proto string) string { return strings.Replace(proto, ".v1.0", "@v1.0", 1) }
 
 // serveIndex lists the documents of version 3 with their hashes, so that clients may keep them for ever.
 func (h *Handler) serveIndex(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +95,7 @@ func serveVersioned(w http.ResponseWriter, r *http.Request, path string, d *docu
 		w.Header().Set("Cache-Control", "public, immutable")
 		w.Header().Set("Expires", time.Now().AddDate(1, 0, 0).Format(time.RFC1123))
 	}
-	switch accepted(r, jsonType, v3Proto, strings.ReplaceAll(v3Proto, "@", ".")) {
+	switch accepted(r, jsonType, v3Proto, formerly(v3Proto)) {
 	case "":
 		w.WriteHeader(http.StatusNotAcceptable)
 	case jsonType:
