@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/coracle-k8s/coracle/proxy/service"
 )
@@ -17,6 +18,7 @@ import (
 // one caller at a time.
 type Backend struct {
 	node Node
+	memo map[types.NamespacedName]*part
 	// known are the rules in the kernel, by table and chain; nil when not known.
 	known map[chainKey]string
 }
@@ -24,7 +26,9 @@ type Backend struct {
 type chainKey struct{ table, name string }
 
 // New returns a backend that has not looked at the kernel yet.
-func New(node Node) *Backend { return &Backend{node: node} }
+func New(node Node) *Backend {
+	return &Backend{node: node, memo: map[types.NamespacedName]*part{}}
+}
 
 // Stats says how much an Apply had to do.
 type Stats struct {
@@ -36,7 +40,7 @@ type Stats struct {
 // with only the chains that differ. The first time, and after an error, it
 // looks at what is there. Chains that are not ours are never touched.
 func (b *Backend) Apply(ctx context.Context, snapshot *service.Snapshot) (Stats, error) {
-	wanted := render(snapshot, b.node)
+	wanted := render(snapshot, b.node, b.memo)
 	if b.known == nil {
 		known, err := read(ctx)
 		if err != nil {
@@ -103,12 +107,15 @@ func transaction(known map[chainKey]string, wanted Rules) ([]byte, Stats) {
 				continue
 			}
 			text, exists := known[chainKey{table, chain.Name}]
-			if exists && text == strings.Join(chain.Rules, "\n") {
+			if exists && text == chain.Rules {
 				continue
 			}
 			stats.Written++
 			declare(&declarations, chain.Name)
-			for _, rule := range chain.Rules {
+			if chain.Rules == "" {
+				continue
+			}
+			for rule := range strings.SplitSeq(chain.Rules, "\n") {
 				rules.WriteString("-A " + chain.Name + " " + rule + "\n")
 			}
 		}
@@ -146,7 +153,7 @@ func gone(known map[chainKey]string, kept map[chainKey]bool, table string) []str
 func texts(rules Rules) map[chainKey]string {
 	all := make(map[chainKey]string, len(rules))
 	for _, chain := range rules {
-		all[chainKey{chain.Table, chain.Name}] = strings.Join(chain.Rules, "\n")
+		all[chainKey{chain.Table, chain.Name}] = chain.Rules
 	}
 	return all
 }

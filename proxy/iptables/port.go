@@ -10,7 +10,7 @@ import (
 
 // frontend renders one port of one Service.
 type frontend struct {
-	*renderer
+	*part
 	service  *service.Service
 	port     *service.Port
 	name     string
@@ -21,7 +21,7 @@ type frontend struct {
 	cluster, local, external, firewall string
 }
 
-func (r *renderer) port(s *service.Service, both *service.Port) {
+func (r *part) port(s *service.Service, both *service.Port) {
 	p := only4(both)
 	name := s.String()
 	if p.Name != "" {
@@ -29,7 +29,7 @@ func (r *renderer) port(s *service.Service, both *service.Port) {
 	}
 	protocol := protocolOf(p.Protocol)
 	f := &frontend{
-		renderer: r, service: s, port: p, name: name, protocol: protocol,
+		part: r, service: s, port: p, name: name, protocol: protocol,
 		cluster:  chainName("SVC", name, protocol),
 		local:    chainName("SVL", name, protocol),
 		external: chainName("EXT", name, protocol),
@@ -124,7 +124,7 @@ func (f *frontend) externalChain(targets []service.Target) {
 		}
 		b.add("-j", chain)
 	}
-	f.chains = append(f.chains, Chain{tableNAT, f.external, b.rules})
+	f.chains = append(f.chains, b.chain(tableNAT, f.external))
 }
 
 // firewallChain lets the allowed sources in; others keep their destination
@@ -136,29 +136,25 @@ func (f *frontend) firewallChain() {
 			b.add(source4(source), comment(f.name+" load balancer IP"), "-j", f.external)
 		}
 	}
-	f.chains = append(f.chains, Chain{tableNAT, f.firewall, b.rules})
+	f.chains = append(f.chains, b.chain(tableNAT, f.firewall))
 }
 
-// choices renders the chains that choose an endpoint, and one for each endpoint.
+// choices renders the chains that choose an endpoint.
 func (f *frontend) choices() {
-	all := slices.Clone(f.port.Cluster)
 	if len(f.port.Cluster) > 0 {
 		f.choose(f.cluster, f.port.Cluster, !f.service.InternalLocal)
 	}
 	if len(f.port.Local) > 0 {
 		f.choose(f.local, f.port.Local, f.service.InternalLocal)
-		for _, target := range f.port.Local {
-			if !slices.Contains(f.port.Cluster, target) {
-				all = append(all, target)
-			}
-		}
 	}
-	for _, target := range all {
-		f.endpoint(target)
+	for _, target := range slices.Concat(f.port.Cluster, f.port.Local) {
+		if target.Local {
+			f.neighbours = append(f.neighbours, target.Addr())
+		}
 	}
 }
 
-// choose takes an endpoint that the client had before, or any with equal
+// choose takes the endpoint that the client had before, or any with equal
 // chance. Clients of the Service's own address that are no Pods are
 // masqueraded: their answers must come back by this node.
 func (f *frontend) choose(chain string, targets []service.Target, inside bool) {
@@ -170,37 +166,25 @@ func (f *frontend) choose(chain string, targets []service.Target, inside bool) {
 	}
 	if f.service.AffinitySeconds > 0 {
 		for _, target := range targets {
-			endpoint := f.endpointChain(target)
-			b.add(comment(f.name+" -> "+target.String()), "-m recent --rcheck --seconds", strconv.Itoa(int(f.service.AffinitySeconds)),
-				"--reap --name", endpoint, "--mask 255.255.255.255 --rsource -j", endpoint)
+			b.add("-p", f.protocol, comment(f.name), "-m recent --update --seconds", strconv.Itoa(int(f.service.AffinitySeconds)), "--reap", f.visitors(target), "-j DNAT --to-destination", target.String())
 		}
 	}
 	for i, target := range targets {
-		match := comment(f.name + " -> " + target.String())
+		match := []string{"-p", f.protocol, comment(f.name)}
 		if left := len(targets) - i; left > 1 {
-			match += " -m statistic --mode random --probability " + chance(left)
+			match = append(match, "-m statistic --mode random --probability", chance(left))
 		}
-		b.add(match, "-j", f.endpointChain(target))
+		if f.service.AffinitySeconds > 0 {
+			match = append(match, "-m recent --set", f.visitors(target))
+		}
+		b.add(append(match, "-j DNAT --to-destination", target.String())...)
 	}
-	f.chains = append(f.chains, Chain{tableNAT, chain, b.rules})
+	f.chains = append(f.chains, b.chain(tableNAT, chain))
 }
 
-// endpoint leads to one endpoint. One that calls itself through the Service
-// is masqueraded, or its own answer would bypass this node.
-func (f *frontend) endpoint(target service.Target) {
-	var b builder
-	b.add("-s", host(target.Addr()), comment(f.name), "-j", chainMark)
-	remember := ""
-	chain := f.endpointChain(target)
-	if f.service.AffinitySeconds > 0 {
-		remember = " -m recent --set --name " + chain + " --mask 255.255.255.255 --rsource"
-	}
-	b.add("-p", f.protocol, comment(f.name)+remember, "-m", f.protocol, "-j DNAT --to-destination", target.String())
-	f.chains = append(f.chains, Chain{tableNAT, chain, b.rules})
-}
-
-func (f *frontend) endpointChain(target service.Target) string {
-	return chainName("SEP", f.name, f.protocol, target.String())
+// visitors names the kernel's list of an endpoint's clients.
+func (f *frontend) visitors(target service.Target) string {
+	return "--name " + chainName("SEP", f.name, f.protocol, target.String()) + " --mask 255.255.255.255 --rsource"
 }
 
 func (f *frontend) to(address netip.Addr, port uint16, why string) []string {

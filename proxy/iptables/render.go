@@ -30,32 +30,73 @@ type Node struct {
 	Masquerade bool
 }
 
-// render turns a snapshot into rules. It is a pure function, and the same
-// snapshot always gives the same rules.
-func render(s *service.Snapshot, node Node) Rules {
-	r := &renderer{node: node}
-	r.dns()
+// render turns a snapshot into rules. The same snapshot always gives the same
+// rules; memo only saves the work for Services that have not changed.
+func render(s *service.Snapshot, node Node, memo map[types.NamespacedName]*part) Rules {
+	whole := &part{node: node}
+	whole.dns()
+	var chains Rules
 	for _, name := range sortedNames(s.Services) {
-		svc := s.Services[name]
-		for i := range svc.Ports {
-			r.port(svc, &svc.Ports[i])
+		p := memo[name]
+		if p == nil || p.of != s.Services[name] {
+			p = newPart(s.Services[name], node)
+			memo[name] = p
 		}
-		r.healthCheck(svc)
+		whole.append(p)
+		chains = append(chains, p.chains...)
 	}
-	r.hostPorts(s.HostPorts)
-	r.nodePortJumps()
-	r.unknownServices()
+	for name := range memo {
+		if s.Services[name] == nil {
+			delete(memo, name)
+		}
+	}
+	whole.hostPorts(s.HostPorts)
+	whole.nodePortJumps()
+	whole.unknownServices()
+	marking, masquerading, input, forwarding := builder{}, node.postrouting(whole.neighbours), node.input(), node.forward()
+	marking.add("-j MARK --set-xmark", mark)
+	input.rules = append(input.rules, whole.input.rules...)
 	fixed := Rules{
-		{tableNAT, chainServices, r.services.rules},
-		{tableNAT, chainNodePorts, r.nodePorts.rules},
-		{tableNAT, chainHostPorts, r.hosts.rules},
-		{tableNAT, chainMark, []string{"-j MARK --set-xmark " + mark}},
-		{tableNAT, chainPostrouting, node.postrouting()},
-		{tableFilter, chainNew, r.fresh.rules},
-		{tableFilter, chainInput, append(node.input(), r.input.rules...)},
-		{tableFilter, chainForward, node.forward()},
+		whole.services.chain(tableNAT, chainServices),
+		whole.nodePorts.chain(tableNAT, chainNodePorts),
+		whole.hosts.chain(tableNAT, chainHostPorts),
+		marking.chain(tableNAT, chainMark),
+		masquerading.chain(tableNAT, chainPostrouting),
+		whole.fresh.chain(tableFilter, chainNew),
+		input.chain(tableFilter, chainInput),
+		forwarding.chain(tableFilter, chainForward),
 	}
-	return append(fixed, r.chains...)
+	return slices.Concat(fixed, whole.chains, chains)
+}
+
+// part is what one Service adds to the rules, or all of them together.
+type part struct {
+	node Node
+	of   *service.Service
+	// services, nodePorts and hosts are the chains of the nat table that all
+	// new connections pass; fresh is the filter table's, input for all packets to the node.
+	services, nodePorts, hosts, fresh, input builder
+	chains                                   Rules
+	// neighbours are the endpoints on this node.
+	neighbours []netip.Addr
+}
+
+func newPart(svc *service.Service, node Node) *part {
+	p := &part{node: node, of: svc}
+	for i := range svc.Ports {
+		p.port(svc, &svc.Ports[i])
+	}
+	p.healthCheck(svc)
+	return p
+}
+
+// append adds the rules of another part to the chains that all share.
+func (r *part) append(p *part) {
+	r.services.rules = append(r.services.rules, p.services.rules...)
+	r.nodePorts.rules = append(r.nodePorts.rules, p.nodePorts.rules...)
+	r.fresh.rules = append(r.fresh.rules, p.fresh.rules...)
+	r.input.rules = append(r.input.rules, p.input.rules...)
+	r.neighbours = append(r.neighbours, p.neighbours...)
 }
 
 func sortedNames(services map[types.NamespacedName]*service.Service) []types.NamespacedName {
@@ -64,18 +105,9 @@ func sortedNames(services map[types.NamespacedName]*service.Service) []types.Nam
 	})
 }
 
-// renderer collects rules chain by chain.
-type renderer struct {
-	node Node
-	// services, nodePorts and hosts are the chains of the nat table that all
-	// new connections pass; fresh is the filter table's, input for all packets to the node.
-	services, nodePorts, hosts, fresh, input builder
-	chains                                   Rules
-}
-
 // dns leads the address of cluster DNS to the node's own server: to the
 // address that the packet came in at, so that no other network can be meant.
-func (r *renderer) dns() {
+func (r *part) dns() {
 	if r.node.DNSPort == 0 {
 		return
 	}
@@ -87,30 +119,25 @@ func (r *renderer) dns() {
 }
 
 // hostPorts leads ports of the node to Pods on it.
-func (r *renderer) hostPorts(ports []service.HostPort) {
+func (r *part) hostPorts(ports []service.HostPort) {
 	for _, port := range ports {
 		if !port.Target.Addr().Is4() {
 			continue
 		}
-		protocol := strings.ToLower(string(port.Protocol))
-		name := port.Pod.String() + " host port " + strconv.Itoa(int(port.Port))
-		chain := chainName("HPT", port.Pod.String(), protocol, port.HostIP.String(), strconv.Itoa(int(port.Port)), port.Target.String())
-		match := []string{"-p", protocol, comment(name), "-m", protocol, "--dport", strconv.Itoa(int(port.Port)), "-j", chain}
+		protocol := protocolOf(port.Protocol)
+		rule := []string{"-p", protocol, comment(port.Pod.String() + " host port"), "-m", protocol, "--dport", strconv.Itoa(int(port.Port)),
+			"-j DNAT --to-destination", port.Target.String()}
 		if port.HostIP.IsValid() {
-			match = append([]string{"-d", host(port.HostIP)}, match...)
+			rule = append([]string{"-d", host(port.HostIP)}, rule...)
 		}
-		r.hosts.add(match...)
-		var b builder
-		b.add("-s", host(port.Target.Addr()), comment(name), "-j", chainMark)
-		b.add("-s 127.0.0.0/8", comment(name), "-j", chainMark)
-		b.add("-p", protocol, comment(name), "-m", protocol, "-j DNAT --to-destination", port.Target.String())
-		r.chains = append(r.chains, Chain{tableNAT, chain, b.rules})
+		r.hosts.add(rule...)
+		r.neighbours = append(r.neighbours, port.Target.Addr())
 	}
 }
 
 // nodePortJumps are the last rules for services: whatever else came to an
 // address of the node. A Pod's own port is closer than a Service's.
-func (r *renderer) nodePortJumps() {
+func (r *part) nodePortJumps() {
 	r.services.add(comment("host ports"), "-m addrtype --dst-type LOCAL -j", chainHostPorts)
 	if len(r.node.NodePortAddresses) == 0 {
 		r.services.add(comment("node ports"), "-m addrtype --dst-type LOCAL -j", chainNodePorts)
@@ -124,7 +151,7 @@ func (r *renderer) nodePortJumps() {
 
 // unknownServices answers what is meant for a Service that there is not.
 // Nothing else ends here: packets to known ones have their new destination.
-func (r *renderer) unknownServices() {
+func (r *part) unknownServices() {
 	if r.node.ServiceCIDR.IsValid() {
 		cidr := r.node.ServiceCIDR.Masked().String()
 		r.fresh.add("-d", cidr, "-p tcp", comment("no such service"), reject("tcp"))
@@ -132,15 +159,23 @@ func (r *renderer) unknownServices() {
 	}
 }
 
-func (r *renderer) healthCheck(s *service.Service) {
+func (r *part) healthCheck(s *service.Service) {
 	if s.HealthCheckNodePort != 0 {
 		r.input.add("-p tcp", comment(s.String()+" health check node port"), "-m tcp --dport", strconv.Itoa(int(s.HealthCheckNodePort)), "-j ACCEPT")
 	}
 }
 
-// postrouting masquerades marked packets, and those of Pods that leave the cluster.
-func (n Node) postrouting() []string {
+// postrouting gives packets an address of the node where the answer must come
+// back to it: marked ones, those that begin at a loopback address, those of
+// Pods that leave the cluster, and those that a Pod sends to itself by a
+// Service: it would answer itself, from an address that it did not ask.
+func (n Node) postrouting(neighbours []netip.Addr) builder {
 	var b builder
+	slices.SortFunc(neighbours, netip.Addr.Compare)
+	for _, address := range slices.Compact(neighbours) {
+		b.add("-s", host(address), "-d", host(address), comment("to itself"), "-j MASQUERADE --random-fully")
+	}
+	b.add("-s 127.0.0.0/8 ! -o lo", comment("from loopback"), "-j MASQUERADE --random-fully")
 	if n.Masquerade && n.ClusterCIDR.IsValid() {
 		cidr := n.ClusterCIDR.Masked().String()
 		b.add("-s", cidr, "-d", cidr, comment("between pods"), "-m mark ! --mark", mark, "-j RETURN")
@@ -149,28 +184,28 @@ func (n Node) postrouting() []string {
 	b.add("-m mark ! --mark", mark, "-j RETURN")
 	b.add("-j MARK --set-xmark 0x4000/0x0")
 	b.add(comment("service traffic that must come back here"), "-j MASQUERADE --random-fully")
-	return b.rules
+	return b
 }
 
 // input lets in questions to cluster DNS, but none from elsewhere that knows
 // the port, and keeps packets with loopback addresses out that did not start here.
-func (n Node) input() []string {
+func (n Node) input() builder {
 	var b builder
 	b.add("! -s 127.0.0.0/8", "-d 127.0.0.0/8", comment("loopback addresses from outside"),
 		"-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP")
 	if n.DNSPort == 0 {
-		return b.rules
+		return b
 	}
 	port := strconv.Itoa(int(n.DNSPort))
 	for _, protocol := range []string{"udp", "tcp"} {
 		b.add("-p", protocol, comment("cluster DNS"), "-m", protocol, "--dport", port, "-m conntrack --ctorigdst", host(n.DNSAddress), "-j ACCEPT")
 		b.add("! -i lo -p", protocol, comment("cluster DNS by its address only"), "-m", protocol, "--dport", port, reject(protocol))
 	}
-	return b.rules
+	return b
 }
 
 // forward lets Pods' packets pass whatever the policy of the node's own filter.
-func (n Node) forward() []string {
+func (n Node) forward() builder {
 	var b builder
 	b.add("-m conntrack --ctstate INVALID -j DROP")
 	b.add(comment("services"), "-m mark --mark", mark, "-j ACCEPT")
@@ -179,7 +214,7 @@ func (n Node) forward() []string {
 		b.add("-s", n.ClusterCIDR.Masked().String(), comment("from pods"), "-j ACCEPT")
 		b.add("-d", n.ClusterCIDR.Masked().String(), comment("to pods"), "-j ACCEPT")
 	}
-	return b.rules
+	return b
 }
 
 // reject refuses a connection. TCP is reset: on the way out of this node an

@@ -32,11 +32,11 @@ const (
 // mark is set on packets that must leave with an address of the node.
 const mark = "0x4000/0x4000"
 
-// Chain is a chain of ours and its rules, each as iptables-save would print
-// it, without "-A" and the chain's name.
+// Chain is a chain of ours and its rules, a line each, as iptables-save would
+// print them without "-A" and the chain's name.
 type Chain struct {
 	Table, Name string
-	Rules       []string
+	Rules       string
 }
 
 // Rules are all chains of ours. Chains come before those that lead to them
@@ -67,6 +67,11 @@ type builder struct{ rules []string }
 
 func (b *builder) add(parts ...string) {
 	b.rules = append(b.rules, strings.Join(parts, " "))
+}
+
+// chain returns the rules as a chain.
+func (b *builder) chain(table, name string) Chain {
+	return Chain{table, name, strings.Join(b.rules, "\n")}
 }
 
 // comment quotes as iptables-save does. Names of Services need no escaping.
