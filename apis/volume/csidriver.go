@@ -2,10 +2,8 @@ package volume
 
 import (
 	"slices"
-	"strings"
 
 	storagev1 "k8s.io/api/storage/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/rule"
@@ -15,7 +13,6 @@ const (
 	minTokenSeconds  = 600
 	maxTokenSeconds  = 1 << 32
 	minUpdateSeconds = 10
-	maxDriverName    = 63
 )
 
 // DefaultCSIDriver takes a driver to attach volumes for as long as they are needed.
@@ -95,14 +92,4 @@ func validateTokenRequests(requests []storagev1.TokenRequest, at *field.Path) (e
 		}
 	}
 	return errs
-}
-
-func validateDriverName(name string, at *field.Path) (errs field.ErrorList) {
-	if name == "" {
-		return field.ErrorList{field.Required(at, "")}
-	}
-	if len(name) > maxDriverName {
-		errs = append(errs, field.TooLong(at, "", maxDriverName))
-	}
-	return append(errs, rule.Invalid(at, name, validation.IsDNS1123Subdomain(strings.ToLower(name)))...)
 }

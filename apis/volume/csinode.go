@@ -27,7 +27,7 @@ func ValidateCSINode(n *storagev1.CSINode) (errs field.ErrorList) {
 }
 
 func validateNodeDriver(d *storagev1.CSINodeDriver, at *field.Path) field.ErrorList {
-	errs, id := validateDriverName(d.Name, at.Child("name")), at.Child("nodeID")
+	errs, id := rule.DriverName(d.Name, at.Child("name")), at.Child("nodeID")
 	if d.NodeID == "" {
 		errs = append(errs, field.Required(id, ""))
 	}

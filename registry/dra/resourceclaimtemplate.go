@@ -1,7 +1,10 @@
 package dra
 
 import (
+	"context"
+
 	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/dra"
 	"github.com/coracle-k8s/coracle/registry/resource"
@@ -10,9 +13,15 @@ import (
 type template = resourcev1.ResourceClaimTemplate
 
 // ResourceClaimTemplates are what claims of pods are made of.
-func resourceClaimTemplates() *resource.Resource[*template] {
+func resourceClaimTemplates(c Config) *resource.Resource[*template] {
 	return resource.Define(resource.Definition[*template]{
 		Name: "resourceclaimtemplates", Namespaced: true,
 		Default: dra.DefaultResourceClaimTemplate,
+		ValidateRequest: func(_ context.Context, t, old *template) field.ErrorList {
+			if old != nil {
+				return dra.ValidateClaimTemplateUpdate(t, old, checkSelector)
+			}
+			return append(c.mayAdminister(t.Namespace, dra.AdminAccess(t.Spec.Spec.Devices.Requests)), dra.ValidateClaimTemplate(t, checkSelector)...)
+		},
 	})
 }

@@ -49,7 +49,7 @@ func (s *Server) groups() ([]group, error) {
 		{resources: certificates.Resources()},
 		{resources: coordination.Resources()},
 		{resources: discovery.Resources()},
-		{resources: dra.Resources()},
+		{resources: dra.Resources(dra.Config{Namespace: s.informers.Core().V1().Namespaces().Lister().Get})},
 		{resources: flowcontrol.Resources()},
 		{resources: networking.Resources()},
 		{resources: node.Resources()},

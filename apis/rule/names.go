@@ -38,3 +38,15 @@ func SignerName(name string, at *field.Path) (errs field.ErrorList) {
 	}
 	return errs
 }
+
+// DriverName requires the name of a driver: a domain, perhaps with capitals, that is not long.
+func DriverName(name string, at *field.Path) (errs field.ErrorList) {
+	const most = 63
+	if name == "" {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	if len(name) > most {
+		errs = append(errs, field.TooLong(at, "", most))
+	}
+	return append(errs, Invalid(at, name, validation.IsDNS1123Subdomain(strings.ToLower(name)))...)
+}

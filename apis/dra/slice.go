@@ -1,0 +1,188 @@
+package dra
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/rule"
+)
+
+// ValidateSlice checks the devices of a slice; old is nil on create.
+func ValidateSlice(s, old *resourcev1.ResourceSlice) field.ErrorList {
+	errs := append(rule.DriverName(s.Spec.Driver, spec.Child("driver")), validateResourcePool(&s.Spec.Pool, spec.Child("pool"))...)
+	var was *resourcev1.ResourceSliceSpec
+	if old != nil {
+		was = &old.Spec
+		errs = slices.Concat(errs,
+			rule.Immutable(s.Spec.Pool.Name, was.Pool.Name, spec.Child("pool", "name")),
+			rule.Immutable(s.Spec.Driver, was.Driver, spec.Child("driver")),
+			rule.Immutable(s.Spec.NodeName, was.NodeName, spec.Child("nodeName")),
+		)
+	}
+	errs = append(errs, validateWhere(&s.Spec)...)
+	if s.Spec.SharedCounters != nil && s.Spec.Devices != nil {
+		errs = append(errs, field.Invalid(spec, "", "only one of `sharedCounters` or `devices` is allowed"))
+	}
+	errs = append(errs, eachUnique(s.Spec.Devices, maxDevices(&s.Spec), func(d *resourcev1.Device, at *field.Path) field.ErrorList {
+		return validateDevice(d, deviceOf(was, d.Name), isTrue(s.Spec.PerDeviceNodeSelection), at)
+	}, func(d *resourcev1.Device) string { return d.Name }, spec.Child("devices"))...)
+	return append(errs, eachUnique(s.Spec.SharedCounters, resourcev1.ResourceSliceMaxCounterSets, func(c *resourcev1.CounterSet, at *field.Path) field.ErrorList {
+		return validateCounters(c.Name, c.Counters, resourcev1.ResourceSliceMaxCountersPerCounterSet, at.Child("name"), at.Child("counters"))
+	}, func(c *resourcev1.CounterSet) string { return c.Name }, spec.Child("sharedCounters"))...)
+}
+
+func validateResourcePool(p *resourcev1.ResourcePool, at *field.Path) field.ErrorList {
+	errs := validatePool(p.Name, at.Child("name"))
+	if p.ResourceSliceCount <= 0 {
+		errs = append(errs, field.Invalid(at.Child("resourceSliceCount"), p.ResourceSliceCount, "must be greater than zero"))
+	}
+	if p.Generation < 0 {
+		errs = append(errs, field.Invalid(at.Child("generation"), p.Generation, "must be greater than or equal to zero"))
+	}
+	return errs
+}
+
+// validateWhere requires exactly one way of saying which nodes can use the devices.
+func validateWhere(s *resourcev1.ResourceSliceSpec) (errs field.ErrorList) {
+	var set []string
+	if s.NodeName != nil && *s.NodeName == "" {
+		errs = append(errs, field.Invalid(spec.Child("nodeName"), *s.NodeName, "must be either unset or set to a non-empty string"))
+	} else if s.NodeName != nil {
+		set = append(set, "`nodeName`")
+		errs = append(errs, rule.DNSSubdomain(*s.NodeName, spec.Child("nodeName"))...)
+	}
+	if s.NodeSelector != nil {
+		set = append(set, "`nodeSelector`")
+		if terms := s.NodeSelector.NodeSelectorTerms; len(terms) != 1 {
+			errs = append(errs, field.Invalid(spec.Child("nodeSelector", "nodeSelectorTerms"), terms, "must have exactly one node selector term"))
+		}
+	}
+	for _, flag := range []struct {
+		name string
+		set  *bool
+	}{{"allNodes", s.AllNodes}, {"perDeviceNodeSelection", s.PerDeviceNodeSelection}} {
+		if isTrue(flag.set) {
+			set = append(set, "`"+flag.name+"`")
+		} else if flag.set != nil {
+			errs = append(errs, field.Invalid(spec.Child(flag.name), *flag.set, "must be either unset or set to true"))
+		}
+	}
+	const detail = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
+	switch len(set) {
+	case 0:
+		errs = append(errs, field.Required(spec, detail))
+	case 1:
+	default:
+		errs = append(errs, field.Invalid(spec, "{"+strings.Join(set, ", ")+"}", detail+", but multiple fields are set"))
+	}
+	return errs
+}
+
+// maxDevices is lower where devices need more room each.
+func maxDevices(s *resourcev1.ResourceSliceSpec) int {
+	large := func(d resourcev1.Device) bool {
+		if len(d.Taints)+len(d.ConsumesCounters) > 0 {
+			return true
+		}
+		for _, a := range d.Attributes {
+			if a.BoolValues != nil || a.IntValues != nil || a.StringValues != nil || a.VersionValues != nil {
+				return true
+			}
+		}
+		return false
+	}
+	if slices.ContainsFunc(s.Devices, large) {
+		return resourcev1.ResourceSliceMaxDevicesWithAdvancedFeatures
+	}
+	return resourcev1.ResourceSliceMaxDevices
+}
+
+func deviceOf(s *resourcev1.ResourceSliceSpec, name string) *resourcev1.Device {
+	if s == nil {
+		return nil
+	}
+	i := slices.IndexFunc(s.Devices, func(d resourcev1.Device) bool { return d.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.Devices[i]
+}
+
+func validateCounters(set string, counters map[string]resourcev1.Counter, most int, name, at *field.Path) (errs field.ErrorList) {
+	if set == "" {
+		errs = append(errs, field.Required(name, ""))
+	} else {
+		errs = append(errs, rule.DNSLabel(set, name)...)
+	}
+	switch n := len(counters); {
+	case n == 0:
+		return append(errs, field.Required(at, ""))
+	case n > most:
+		return append(errs, field.TooMany(at, n, most))
+	}
+	for counter := range counters {
+		errs = append(errs, rule.DNSLabel(counter, at)...)
+	}
+	return errs
+}
+
+// DropDisabled removes alpha fields, which upstream ignores by default, from s unless they are in old, which may be nil.
+func DropDisabled(s, old *resourcev1.ResourceSlice) {
+	lists, mappings := old != nil && usesLists(&old.Spec), old != nil && usesMappings(&old.Spec)
+	for i := range s.Spec.Devices {
+		d := &s.Spec.Devices[i]
+		if !mappings {
+			d.NodeAllocatableResourceMappings = nil
+		}
+		if lists {
+			continue
+		}
+		for name, a := range d.Attributes {
+			a.BoolValues, a.IntValues, a.StringValues, a.VersionValues = nil, nil, nil, nil
+			d.Attributes[name] = a
+		}
+	}
+}
+
+func usesLists(s *resourcev1.ResourceSliceSpec) bool {
+	for i := range s.Devices {
+		for _, a := range s.Devices[i].Attributes {
+			if a.BoolValues != nil || a.IntValues != nil || a.StringValues != nil || a.VersionValues != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func usesMappings(s *resourcev1.ResourceSliceSpec) bool {
+	return slices.ContainsFunc(s.Devices, func(d resourcev1.Device) bool { return d.NodeAllocatableResourceMappings != nil })
+}
+
+func validateMappings(mappings map[corev1.ResourceName]resourcev1.NodeAllocatableResourceMapping, capacity map[resourcev1.QualifiedName]resourcev1.DeviceCapacity, native func(corev1.ResourceName) bool, at *field.Path) (errs field.ErrorList) {
+	for name, m := range mappings {
+		at := at.Key(string(name))
+		if !native(name) {
+			errs = append(errs, field.Invalid(at, name, "must be a node allocatable resource name"))
+		}
+		if m.AllocationMultiplier == nil && m.CapacityKey == nil {
+			errs = append(errs, field.Invalid(at, "", "at least one of allocationMultiplier or capacityKey must be set"))
+		}
+		if n := m.AllocationMultiplier; n != nil && n.Sign() <= 0 {
+			errs = append(errs, field.Invalid(at.Child("allocationMultiplier"), n.String(), "must be positive"))
+		}
+		if key, at := m.CapacityKey, at.Child("capacityKey"); key != nil {
+			if *key == "" {
+				errs = append(errs, field.Invalid(at, "", "capacityKey must not be an empty string"))
+			} else if _, ok := capacity[*key]; !ok {
+				errs = append(errs, field.NotFound(at, fmt.Sprint(*key)))
+			}
+		}
+	}
+	return errs
+}
