@@ -41,11 +41,24 @@ func (s *Server) aggregation(main *genericapiserver.GenericAPIServer, extensions
 			ProxyTransport:      &http.Transport{DialContext: (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext},
 		},
 	}
-	top, err := c.Complete().NewWithDelegate(main)
+	top, err := c.Complete().NewWithDelegate(undescribed{main, &c.GenericConfig.Config})
 	if err != nil {
 		return nil, err
 	}
 	return top, s.registerGroups(top, extensions)
+}
+
+// undescribed takes the configuration of OpenAPI away when the generic server has it, which cannot do without, and before
+// the aggregator takes it: that would build documents at start and collect those of others every minute. Ours are put
+// together when somebody asks.
+type undescribed struct {
+	genericapiserver.DelegationTarget
+	config *genericapiserver.Config
+}
+
+func (u undescribed) MuxAndDiscoveryCompleteSignals() map[string]<-chan struct{} {
+	u.config.OpenAPIV3Config = nil
+	return u.DelegationTarget.MuxAndDiscoveryCompleteSignals()
 }
 
 // registerGroups keeps an APIService for each group version that is served here: built in, or by a CustomResourceDefinition.

@@ -55,7 +55,7 @@ func (s *Server) serve() error {
 	if err := s.document(main, extensions, top); err != nil {
 		return err
 	}
-	return s.prepare(top)
+	return s.prepare(top, extensions)
 }
 
 func (s *Server) install(main *genericapiserver.GenericAPIServer) error {

@@ -44,8 +44,6 @@ func (s *Server) configure() error {
 	c.LoopbackClientConfig = s.ClientConfig(serverUser, "system:masters")
 	c.AuditBackend, c.AuditPolicyRuleEvaluator = s.config.Audit, s.config.AuditPolicy
 	c.BuildHandlerChainFunc = s.chain
-	// The aggregator would collect OpenAPI documents all the time; ours are put together when somebody asks.
-	c.DisabledPostStartHooks.Insert("apiservice-openapiv3-controller")
 	c.AddHealthChecks(s.etcdCheck("etcd"))
 	c.AddReadyzChecks(s.etcdCheck("etcd-readiness"))
 	if s.stores.Encryption != nil {

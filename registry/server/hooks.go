@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 
+	"k8s.io/apiextensions-apiserver/pkg/apiserver"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 
@@ -45,7 +47,7 @@ func (s *Server) trust() bootstrap.Trust {
 }
 
 // prepare ends the assembly: the handler is complete, in-process requests may pass.
-func (s *Server) prepare(top *aggregator.APIAggregator) error {
+func (s *Server) prepare(top *aggregator.APIAggregator, extensions *apiserver.CustomResourceDefinitions) error {
 	prepared, err := top.PrepareRun()
 	if err != nil {
 		return fmt.Errorf("preparing to run: %w", err)
@@ -53,18 +55,33 @@ func (s *Server) prepare(top *aggregator.APIAggregator) error {
 	s.door.Open(top.GenericAPIServer.Handler)
 	signals := top.GenericAPIServer.MuxAndDiscoveryCompleteSignals()
 	s.run = func(ctx context.Context) error {
-		go func() {
-			for _, signal := range signals {
-				select {
-				case <-signal:
-				case <-ctx.Done():
-					return
-				}
-			}
-			close(s.complete)
-		}()
-		go s.announce(ctx)
+		var besides sync.WaitGroup
+		defer besides.Wait()
+		defer extensions.Informers.Shutdown()
+		defer top.APIRegistrationInformers.Shutdown()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		besides.Go(func() { s.awaitURLs(ctx, signals) })
+		besides.Go(func() { s.announce(ctx) })
+		// The libraries look every 100 ms whether these are in sync, unless they are when first looked at.
+		extensions.Informers.Start(ctx.Done())
+		top.APIRegistrationInformers.Start(ctx.Done())
+		extensions.Informers.WaitForCacheSync(ctx.Done())
+		top.APIRegistrationInformers.WaitForCacheSync(ctx.Done())
 		return prepared.Run(ctx)
 	}
 	return nil
+}
+
+// awaitURLs notes when all URLs are known, those of custom resources and API services too. Until then, who asks for an
+// unknown one is told to try again.
+func (s *Server) awaitURLs(ctx context.Context, signals map[string]<-chan struct{}) {
+	for _, signal := range signals {
+		select {
+		case <-signal:
+		case <-ctx.Done():
+			return
+		}
+	}
+	close(s.complete)
 }

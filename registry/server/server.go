@@ -92,7 +92,7 @@ func (s *Server) ClientConfig(name string, groups ...string) *rest.Config {
 	return &rest.Config{
 		Host:      "http://in-process",
 		Transport: s.door.As(&user.DefaultInfo{Name: name, Groups: append(groups, user.AllAuthenticated)}),
-		QPS:       -1, DisableCompression: true,
+		QPS:       -1, DisableCompression: true, WarningHandler: rest.NoWarnings{},
 		ContentConfig: rest.ContentConfig{
 			ContentType:        "application/vnd.kubernetes.protobuf",
 			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",

@@ -27,6 +27,11 @@ const (
 	// noPeer is what a single member is told its own address to be; nothing listens there.
 	noPeer = "http://127.0.0.1:1"
 
+	// A snapshot of the log comes so early that one is there when a fresh server is ready: see electable.
+	entriesToFirstSnapshot = 250
+	entriesPerSnapshot     = 1000
+	keepEntries            = 5000
+
 	startLimit = 30 * time.Second
 	stopLimit  = 5 * time.Second
 )
@@ -84,10 +89,14 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 	if err != nil {
 		return nil, err
 	}
+	safe := electable(dir, member.Cfg.NewCluster)
+	if !safe {
+		member.ForceSnapshot() // the next start shall be quicker
+	}
 	member.Start()
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := electItself(ctx, member); err != nil {
+	if err := lead(ctx, member, safe); err != nil {
 		stopMember(member)
 		return nil, err
 	}
@@ -97,19 +106,24 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 	self := types.MustNewURLs([]string{noPeer})
 	_, err := os.Stat(filepath.Join(dir, "member", "wal"))
+	fresh := os.IsNotExist(err)
+	snapshotEvery := uint64(entriesPerSnapshot)
+	if fresh {
+		snapshotEvery = entriesToFirstSnapshot
+	}
 	return config.ServerConfig{
 		Name:                        memberName,
 		DataDir:                     dir,
 		PeerURLs:                    self,
 		InitialPeerURLsMap:          types.URLsMap{memberName: self},
 		InitialClusterToken:         memberName,
-		NewCluster:                  os.IsNotExist(err),
+		NewCluster:                  fresh,
 		TickMs:                      100, // an idle server wakes up for every tick
 		ElectionTicks:               10,
 		InitialElectionTickAdvance:  true,
 		PreVote:                     true,
-		SnapshotCount:               etcdserver.DefaultSnapshotCount,
-		SnapshotCatchUpEntries:      etcdserver.DefaultSnapshotCatchUpEntries,
+		SnapshotCount:               snapshotEvery,
+		SnapshotCatchUpEntries:      keepEntries,
 		MaxSnapFiles:                5,
 		MaxWALFiles:                 5,
 		QuotaBackendBytes:           8 << 30,
@@ -137,17 +151,38 @@ func quietLogger() (*zap.Logger, error) {
 	c := zap.NewProductionConfig()
 	c.Level = zap.NewAtomicLevelAt(zapcore.ErrorLevel)
 	c.DisableStacktrace = true
-	return c.Build(zap.WithFatalHook(zapcore.WriteThenPanic))
+	return c.Build(zap.WithFatalHook(zapcore.WriteThenPanic), zap.WrapCore(func(core zapcore.Core) zapcore.Core { return withoutFalseAlarm{core} }))
 }
 
-// electItself makes a single member lead at once, instead of after an election timeout of slow ticks: by a leader's
-// hand-over message from itself. It is refused, without harm, until the member has applied its own configuration: hence the loop.
-func electItself(ctx context.Context, member *etcdserver.EtcdServer) error {
+// withoutFalseAlarm drops the error that every new member reports until it has had its first snapshot.
+type withoutFalseAlarm struct{ zapcore.Core }
+
+func (c withoutFalseAlarm) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if e.Message == "failed to update storage version" {
+		return checked
+	}
+	return c.Core.Check(e, checked)
+}
+
+// electable reports whether the member may be made to lead at once. raft then scans what is committed and not applied; it
+// panics if etcd has dropped the beginning of that from memory, as etcd does when it has applied some entries. It keeps
+// keepEntries, and there are fewer since the last snapshot. Without a snapshot it always drops the first entry.
+func electable(dir string, fresh bool) bool {
+	snapshots, err := filepath.Glob(filepath.Join(dir, "member", "snap", "*.snap"))
+	return fresh || err == nil && len(snapshots) > 0
+}
+
+// lead returns when the member leads. Electable ones do so in milliseconds, instead of after an election timeout of slow
+// ticks: by a leader's hand-over message from themselves. It is refused, without harm, until the member has applied its
+// own configuration: hence the loop.
+func lead(ctx context.Context, member *etcdserver.EtcdServer, electable bool) error {
 	id := uint64(member.MemberID())
 	retry := time.NewTicker(2 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		_ = member.Process(ctx, raftpb.Message{Type: raftpb.MsgTimeoutNow, To: id, From: id})
+		if electable {
+			_ = member.Process(ctx, raftpb.Message{Type: raftpb.MsgTimeoutNow, To: id, From: id})
+		}
 		select {
 		case <-member.ReadyNotify():
 			return nil

@@ -1,0 +1,90 @@
+package apitest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/coracle-k8s/coracle/registry/server"
+)
+
+// patience is how long tests wait for what should happen at once.
+const patience = 60 * time.Second
+
+// Start runs a server until the test ends, and fails the test if the server does not stop cleanly or somebody has changed
+// objects that parts of it share.
+func Start(t testing.TB, changes ...func(*server.Config)) *Running {
+	t.Helper()
+	r, stop := StartIn(t, t.TempDir(), changes...)
+	t.Cleanup(stop)
+	return r
+}
+
+// StartIn runs a server on a directory, which may have been another's, until stop is called.
+func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Running, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := New(ctx, Options{Dir: dir, Change: func(c *server.Config) {
+		c.DetectMutations = true
+		for _, change := range changes {
+			change(c)
+		}
+	}})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.Server.Run(ctx) }()
+	select {
+	case <-r.Server.Ready():
+	case err := <-stopped:
+		cancel()
+		t.Fatalf("the server stopped before it was ready: %v", err)
+	case <-time.After(patience):
+		cancel()
+		t.Fatal("the server does not get ready")
+	}
+	return r, func() {
+		for _, m := range r.Server.Tee().Mutations() {
+			t.Error(m)
+		}
+		cancel()
+		select {
+		case err := <-stopped:
+			if err != nil {
+				t.Errorf("stopping the server: %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("the server does not stop")
+		}
+	}
+}
+
+// Config is the administrator's client configuration.
+func (r *Running) Config(t testing.TB) *rest.Config {
+	t.Helper()
+	c, err := r.Admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.WarningHandler = rest.NoWarnings{}
+	return c
+}
+
+// Client is the administrator's.
+func (r *Running) Client(t testing.TB) *kubernetes.Clientset {
+	t.Helper()
+	return kubernetes.NewForConfigOrDie(r.Config(t))
+}
+
+// Context ends when the test should have.
+func Context(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
