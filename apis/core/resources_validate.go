@@ -69,17 +69,20 @@ func (p *problems) positive(at *field.Path, q resource.Quantity) bool {
 }
 
 func (p *podProblems) containerResources(at *field.Path, r *corev1.ResourceRequirements) {
-	p.requirements(at, r, func(at *field.Path, name corev1.ResourceName) {
-		p.resourceName(at, name)
-		switch {
-		case !hasDomain(string(name)):
-			if !slices.Contains(containerResources, name) && !IsHugePages(name) {
-				p.invalid(at, name, "must be a standard resource for containers")
-			}
-		case !IsNative(name) && !IsExtended(name):
-			p.invalid(at, name, "doesn't follow extended resource name standard")
+	p.requirements(at, r, p.containerResource)
+}
+
+// containerResource requires a resource that containers can have.
+func (p *problems) containerResource(at *field.Path, name corev1.ResourceName) {
+	p.resourceName(at, name)
+	switch {
+	case !hasDomain(string(name)):
+		if !slices.Contains(containerResources, name) && !IsHugePages(name) {
+			p.invalid(at, name, "must be a standard resource for containers")
 		}
-	})
+	case !IsNative(name) && !IsExtended(name):
+		p.invalid(at, name, "doesn't follow extended resource name standard")
+	}
 }
 
 func (p *podProblems) podResources(at *field.Path) {
