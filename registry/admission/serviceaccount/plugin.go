@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/storage/names"
 	"k8s.io/client-go/informers"
@@ -104,6 +105,9 @@ func (s *serviceAccount) account(ctx context.Context, a admission.Attributes, po
 	}
 	if apierrors.IsNotFound(err) && name == "default" {
 		account, err = s.wait.forAccount(ctx, namespace, name, s.accounts)
+	}
+	if apierrors.IsNotFound(err) {
+		err = apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccount"}, name) // in the singular, as upstream
 	}
 	if err != nil {
 		return nil, admission.NewForbidden(a, fmt.Errorf("error looking up service account %s/%s: %w", namespace, name, err))

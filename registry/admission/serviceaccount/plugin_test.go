@@ -111,7 +111,7 @@ func TestRefusals(t *testing.T) {
 		pod  *corev1.Pod
 		want string // none: allowed
 	}{
-		"a missing account":           {using(pod(), "none"), `error looking up service account ns/none: serviceaccounts "none" not found`},
+		"a missing account":           {using(pod(), "none"), `error looking up service account ns/none: serviceaccount "none" not found`},
 		"a listed secret":             {using(pod(secret("listed")), "strict"), ""},
 		"a secret that is not listed": {using(pod(secret("other")), "strict"), "does not reference that secret"},
 		"a mirror pod":                {mirror(pod()), ""},
