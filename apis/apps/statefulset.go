@@ -6,6 +6,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/core"
@@ -57,6 +59,9 @@ func DropMaxUnavailable(s, old *appsv1.StatefulSet) {
 // ValidateStatefulSet checks a new stateful set.
 func ValidateStatefulSet(s *appsv1.StatefulSet) field.ErrorList {
 	errs := validateStatefulSet(&s.Spec)
+	for i := range s.Spec.VolumeClaimTemplates {
+		errs = append(errs, core.ValidateClaimSpec(&s.Spec.VolumeClaimTemplates[i].Spec, spec.Child("volumeClaimTemplates").Index(i).Child("spec"))...)
+	}
 	if s.Spec.ServiceName != "" {
 		errs = append(errs, rule.DNSLabel(s.Spec.ServiceName, spec.Child("serviceName"))...)
 	}
@@ -90,7 +95,11 @@ func validateStatefulSet(s *appsv1.StatefulSetSpec) field.ErrorList {
 	errs = append(errs, validateSelector(s.Selector, "statefulset", spec.Child("selector"))...)
 	match, parsed := validateMatch(s.Selector, &s.Template, spec, "")
 	if errs = append(errs, match...); parsed {
-		errs = append(errs, core.ValidatePodTemplate(withClaims(s), spec.Child("template"))...)
+		template := spec.Child("template")
+		errs = append(errs, core.ValidatePodTemplate(withClaims(s), template)...)
+		// once more: clients count causes
+		errs = append(errs, metav1validation.ValidateLabels(s.Template.Labels, template.Child("labels"))...)
+		errs = append(errs, apivalidation.ValidateAnnotations(s.Template.Annotations, template.Child("annotations"))...)
 	}
 	return append(errs, validateEndless(&s.Template.Spec, "StatefulSet", spec.Child("template", "spec"))...)
 }

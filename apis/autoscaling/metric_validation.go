@@ -6,6 +6,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -108,6 +109,8 @@ func validateResource(s *autoscalingv2.ResourceMetricSource, at *field.Path) (er
 func validateContainerResource(s *autoscalingv2.ContainerResourceMetricSource, at *field.Path) (errs field.ErrorList) {
 	if s.Name == "" {
 		errs = append(errs, field.Required(at.Child("name"), "must specify a resource name"))
+	} else {
+		errs = append(errs, core.ValidateContainerResourceName(s.Name, at.Child("name"))...)
 	}
 	if s.Container == "" {
 		errs = append(errs, field.Required(at.Child("container"), "must specify a container"))

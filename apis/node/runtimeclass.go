@@ -7,6 +7,7 @@ import (
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -19,8 +20,12 @@ func ValidateRuntimeClass(c *nodev1.RuntimeClass) (errs field.ErrorList) {
 	} else {
 		errs = append(errs, rule.DNSLabel(c.Handler, handler)...)
 	}
+	if c.Overhead != nil {
+		errs = append(errs, core.ValidateLimits(c.Overhead.PodFixed, field.NewPath("overhead"))...)
+	}
 	if s, at := c.Scheduling, field.NewPath("scheduling"); s != nil {
 		errs = append(errs, metav1validation.ValidateLabels(s.NodeSelector, at.Child("nodeSelector"))...)
+		errs = append(errs, core.ValidateTolerations(s.Tolerations, at.Child("tolerations"))...)
 		errs = append(errs, validateUnique(s.Tolerations, at.Child("tolerations"))...)
 	}
 	return errs

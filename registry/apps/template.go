@@ -6,7 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -25,5 +27,5 @@ func nameWarnings(name string) []string {
 
 // templateWarnings are what core says about a pod template; old may be nil.
 func templateWarnings(template, old *corev1.PodTemplateSpec) []string {
-	return nil
+	return core.PodTemplateWarnings(template, old, field.NewPath("spec", "template"))
 }

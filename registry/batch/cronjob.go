@@ -7,8 +7,10 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/batch"
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -24,13 +26,18 @@ func cronJobs() *resource.Resource[*cronJob] {
 		ValidateCreate: batch.ValidateCronJob,
 		ValidateUpdate: batch.ValidateCronJobUpdate,
 		Warnings: func(_ context.Context, c, old *cronJob) []string {
-			switch {
-			case old == nil:
-				return nameWarnings(c.Name)
-			case strings.Contains(c.Spec.Schedule, "TZ"):
-				return []string{"cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"}
+			template, at := &c.Spec.JobTemplate.Spec.Template, field.NewPath("spec", "jobTemplate", "spec", "template")
+			if old == nil {
+				return append(nameWarnings(c.Name), core.PodTemplateWarnings(template, nil, at)...)
 			}
-			return nil
+			var all []string
+			if c.Generation != old.Generation {
+				all = core.PodTemplateWarnings(template, &old.Spec.JobTemplate.Spec.Template, at)
+			}
+			if strings.Contains(c.Spec.Schedule, "TZ") {
+				all = append(all, "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details")
+			}
+			return all
 		},
 		Columns: append([]resource.Column[*cronJob]{
 			{Name: "Schedule", Description: doc("schedule"), Cell: func(c *cronJob) any { return c.Spec.Schedule }},

@@ -11,9 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"github.com/coracle-k8s/coracle/apis/batch"
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -30,12 +32,17 @@ func jobs() *resource.Resource[*job] {
 		ValidateCreate:   batch.ValidateJob,
 		ValidateUpdate:   batch.ValidateJobUpdate,
 		Warnings: func(_ context.Context, j, old *job) []string {
-			if old == nil {
-				return nameWarnings(j.Name)
+			at := field.NewPath("spec", "template")
+			switch {
+			case old == nil:
+				return append(nameWarnings(j.Name), core.PodTemplateWarnings(&j.Spec.Template, nil, at)...)
+			case j.Generation == old.Generation:
+				return nil
 			}
-			return nil
+			return core.PodTemplateWarnings(&j.Spec.Template, &old.Spec.Template, at)
 		},
-		Dependents: rest.OrphanDependents,
+		Dependents:   rest.OrphanDependents,
+		UnknownField: `field label "%s" not supported for Job`,
 		Fields: []resource.Field[*job]{
 			{Path: "status.successful", Value: func(j *job) string { return strconv.Itoa(int(j.Status.Succeeded)) }},
 		},

@@ -33,6 +33,7 @@ func resourceSlices() *resource.Resource[*slice] {
 			}
 			return []string{fmt.Sprintf("spec.driver: driver names should be lowercase; %q contains uppercase characters", s.Spec.Driver)}
 		},
+		UnknownField: "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: %s",
 		Fields: []resource.Field[*slice]{
 			{Path: resourcev1.ResourceSliceSelectorNodeName, Indexed: true, Value: func(s *slice) string { return column.Text(s.Spec.NodeName, "") }},
 			{Path: resourcev1.ResourceSliceSelectorDriver, Value: func(s *slice) string { return s.Spec.Driver }},
