@@ -18,6 +18,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/bootstrap"
 	"github.com/coracle-k8s/coracle/controllers/certificates"
 	"github.com/coracle-k8s/coracle/controllers/clusterroleaggregation"
+	"github.com/coracle-k8s/coracle/controllers/daemon"
 	"github.com/coracle-k8s/coracle/controllers/deployment"
 	"github.com/coracle-k8s/coracle/controllers/endpoint"
 	"github.com/coracle-k8s/coracle/controllers/endpointslice"
@@ -35,6 +36,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/rootcacertpublisher"
 	"github.com/coracle-k8s/coracle/controllers/seen"
 	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
+	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 )
 
@@ -124,6 +126,7 @@ func all() []unit {
 		{bootstrap.CleanerName, func(k kit) error { return bootstrap.RegisterCleaner(k.mgr, k.client()) }},
 		{certificates.Name, registerCertificates},
 		{clusterroleaggregation.Name, func(k kit) error { return clusterroleaggregation.Register(k.mgr, k.client()) }},
+		{daemon.Name, func(k kit) error { return daemon.Register(k.mgr, k.client(), k.recorder()) }},
 		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpoint.Name, func(k kit) error { return endpoint.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpointslice.Name, registerEndpointSlice},
@@ -137,6 +140,7 @@ func all() []unit {
 		{replicaset.Name, func(k kit) error { return replicaset.Register(k.mgr, k.client(), k.recorder()) }},
 		{resourcequota.Name, func(k kit) error { return resourcequota.Register(k.mgr, k.client()) }},
 		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},
+		{statefulset.Name, func(k kit) error { return statefulset.Register(k.mgr, k.client(), k.recorder()) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
 	}
 }

@@ -184,21 +184,6 @@ func TestHistoryDropsTheOldest(t *testing.T) {
 	}
 }
 
-// The hash decides a ReplicaSet's name and its Pods' labels: were it another, a cluster moved here would replace all
-// its ReplicaSets. The values are those of v1.36 for the API types of that version.
-func TestTemplateHash(t *testing.T) {
-	plain := template("nginx:1.27")
-	if got := templateHash(&plain, nil); got != "5547cb94" {
-		t.Errorf("hash %q, want 5547cb94", got)
-	}
-	if got := templateHash(&plain, ptr.To[int32](1)); got != "7fc5b56bc" {
-		t.Errorf("hash after a collision %q, want 7fc5b56bc", got)
-	}
-	if got, want := templateHash(&plain, nil), templateHash(plain.DeepCopy(), nil); got != want {
-		t.Errorf("the hash depends on pointers: %q and %q", got, want)
-	}
-}
-
 func TestSetNameIsCutToFit(t *testing.T) {
 	if got := setName(strings.Repeat("d", 253), "5d4f8c7b9"); len(got) != 253 || !strings.HasSuffix(got, "d-5d4f8c7b9") {
 		t.Errorf("got %d characters, %q", len(got), got[240:])

@@ -1,9 +1,7 @@
 package deployment
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
@@ -13,12 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/utils/dump"
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/controllers/owned"
+	"github.com/coracle-k8s/coracle/controllers/podset"
 )
 
 const (
@@ -35,19 +32,6 @@ const (
 var notInherited = []string{
 	corev1.LastAppliedConfigAnnotation, revisionAnnotation, historyAnnotation, desiredAnnotation, maxAnnotation,
 	appsv1.DeprecatedRollbackTo,
-}
-
-// templateHash names a template. It is the same as upstream's, so that a Deployment that is moved here keeps its
-// ReplicaSets: a hash over Go's notation of the type in k8s.io/api.
-func templateHash(template *corev1.PodTemplateSpec, collisions *int32) string {
-	hasher := fnv.New32a()
-	fmt.Fprintf(hasher, "%v", dump.ForHash(*template))
-	if collisions != nil {
-		var count [8]byte
-		binary.LittleEndian.PutUint32(count[:], uint32(*collisions))
-		hasher.Write(count[:])
-	}
-	return rand.SafeEncodeString(fmt.Sprint(hasher.Sum32()))
 }
 
 // sameTemplate compares two templates but for the hash label.
@@ -81,7 +65,7 @@ func (r *rollout) ensureCurrent() {
 		return
 	}
 	template := r.d.Spec.Template.DeepCopy()
-	hash := templateHash(template, r.d.Status.CollisionCount)
+	hash := podset.TemplateHash(template, r.d.Status.CollisionCount)
 	if template.Labels == nil {
 		template.Labels = map[string]string{}
 	}

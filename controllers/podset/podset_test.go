@@ -1,0 +1,40 @@
+package podset
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+// The hash decides a ReplicaSet's name and its Pods' labels: were it another, a cluster moved here would replace all
+// its ReplicaSets. The values are those of v1.36 for the API types of that version.
+func TestTemplateHash(t *testing.T) {
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx:1.27"}}},
+	}
+	if got := TemplateHash(template.DeepCopy(), nil); got != "5547cb94" {
+		t.Errorf("hash %q, want 5547cb94", got)
+	}
+	if got := TemplateHash(&template, ptr.To[int32](1)); got != "7fc5b56bc" {
+		t.Errorf("hash after a collision %q, want 7fc5b56bc", got)
+	}
+}
+
+func TestInBatchesStopsAfterTheFirstFailingBatch(t *testing.T) {
+	var calls atomic.Int32
+	done, err := InBatches(100, func() error {
+		if calls.Add(1) > 5 {
+			return errors.New("refused")
+		}
+		return nil
+	})
+	// Batches of 1, 2 and 4: the fifth to seventh call are in the third.
+	if err == nil || done != 5 || calls.Load() != 7 {
+		t.Errorf("%d done in %d calls, %v; want 5 in 7", done, calls.Load(), err)
+	}
+}
