@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -42,4 +44,24 @@ func (k *Kubelet) newResources() (*resources.Cgroups, error) {
 		return nil, fmt.Errorf("finding control groups: %w", err)
 	}
 	return groups, groups.Ensure(nil)
+}
+
+// diskEvery is how often the images' disk is looked at.
+const diskEvery = 5 * time.Minute
+
+// watchDisk removes images that nobody uses when their disk fills.
+func (k *Kubelet) watchDisk(ctx context.Context, p *parts) {
+	collector := images.NewCollector(p.images, p.runtime, images.Thresholds{})
+	ticker := time.NewTicker(diskEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if freed, err := collector.Check(ctx); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Removing unused images", "freed", freed)
+		}
+	}
 }

@@ -24,6 +24,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis"
 
 	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/logs"
 	"github.com/coracle-k8s/coracle/kubelet/node"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -181,6 +182,8 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		return err
 	}
 	group.Go(func() { p.pods.Run(ctx) })
+	group.Go(func() { (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run(ctx) })
+	group.Go(func() { k.watchDisk(ctx, p) })
 	select {
 	case err := <-serving:
 		return err

@@ -81,6 +81,9 @@ func imageUser(images cri.ImageManagerService) func(context.Context, string) (*i
 		if image.Uid != nil {
 			return &image.Uid.Value, "", nil
 		}
+		if image.Username == "" {
+			return new(int64), "", nil // an image that says nothing runs as root
+		}
 		return nil, image.Username, nil
 	}
 }

@@ -4,7 +4,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/apis/core"
 )
 
 func TestAPodRunsAndIsDeleted(t *testing.T) {
@@ -23,4 +28,73 @@ func TestAPodRunsAndIsDeleted(t *testing.T) {
 		t.Logf("gone after %s", time.Since(began).Round(time.Millisecond))
 	}
 	w.tell("a")
+}
+
+func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.create(pod("stays", forever, withVolume(emptyDir, "/d"), func(p *corev1.Pod) {
+		p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}}
+	}))
+	w.create(pod("ends", "exit 0", never))
+	w.create(pod("goes", forever))
+	before := w.until("stays", "was ready", ready)
+	ended := w.until("ends", "ended", finished)
+	lost := w.until("goes", "ran", running)
+	w.stop()
+	if err := w.client.CoreV1().Pods("default").Delete(t.Context(), "goes", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
+		t.Fatal(err)
+	}
+	watch, err := w.client.CoreV1().Pods("default").Watch(t.Context(), metav1.ListOptions{ResourceVersion: before.ResourceVersion, FieldSelector: "metadata.name=stays"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.startKubelet()
+	w.create(pod("new", "exit 0", never))
+	w.until("new", "ended", finished)
+	watch.Stop()
+	for e := range watch.ResultChan() {
+		if p, ok := e.Object.(*corev1.Pod); ok && !ready(p) {
+			t.Errorf("the pod was not ready meanwhile: %+v", p.Status.Conditions)
+		}
+	}
+	after := w.get("stays")
+	if after.Status.ContainerStatuses[0].ContainerID != before.Status.ContainerStatuses[0].ContainerID || after.Status.ContainerStatuses[0].RestartCount != 0 {
+		t.Errorf("the container was touched: %+v", after.Status.ContainerStatuses[0])
+	}
+	if p := w.get("ends"); p.Status.Phase != ended.Status.Phase || p.Status.ContainerStatuses[0].ContainerID != ended.Status.ContainerStatuses[0].ContainerID {
+		t.Errorf("the ended pod was touched: %+v", p.Status)
+	}
+	eventually(t, "what the API does not know is removed", func() bool { return missing("/var/lib/kubelet/pods/" + string(lost.UID)) })
+	w.delete("stays")
+	w.until("stays", "went", gone)
+}
+
+func TestResourcesChangeInPlace(t *testing.T) {
+	w := newWorld(t)
+	limits := func(cpu, memory string) corev1.ResourceRequirements {
+		list := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+		return corev1.ResourceRequirements{Requests: list, Limits: list}
+	}
+	w.create(pod("resized", forever, func(p *corev1.Pod) { p.Spec.Containers[0].Resources = limits("100m", "64Mi") }))
+	p := w.until("resized", "ran", running)
+	id := p.Status.ContainerStatuses[0].ContainerID
+	p.Spec.Containers[0].Resources = limits("200m", "128Mi")
+	if _, err := w.client.CoreV1().Pods("default").UpdateResize(t.Context(), "resized", p, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	p = w.until("resized", "had more", func(p *corev1.Pod) bool {
+		s := p.Status.ContainerStatuses[0]
+		return s.Resources != nil && s.Resources.Limits.Cpu().MilliValue() == 200 && s.AllocatedResources.Memory().Value() == 128<<20
+	})
+	if s := p.Status.ContainerStatuses[0]; s.ContainerID != id || s.RestartCount != 0 {
+		t.Errorf("the container was restarted: %+v", s)
+	}
+	p.Spec.Containers[0].Resources = limits("1000", "128Mi")
+	if _, err := w.client.CoreV1().Pods("default").UpdateResize(t.Context(), "resized", p, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("resized", "was refused", func(p *corev1.Pod) bool {
+		c := core.PodCondition(p, corev1.PodResizePending)
+		return c != nil && c.Reason == corev1.PodReasonInfeasible
+	})
 }

@@ -43,7 +43,7 @@ func (m *Manager) acceptedPods() []*corev1.Pod {
 	for _, w := range m.workers {
 		w.mu.Lock()
 		if (w.accepted || len(w.seen.Sandboxes) > 0) && !w.removed && w.verdict == nil && !core.PodTerminal(w.pod) {
-			list = append(list, w.pod)
+			list = append(list, withResources(w.pod, w.granted))
 		}
 		w.mu.Unlock()
 	}

@@ -64,10 +64,10 @@ func (w *worker) erase(ctx context.Context, f facts) error {
 	if errs != nil {
 		return errs
 	}
-	if f.pod.Namespace == "" || f.pod.Name == "" {
-		return nil
+	if err := os.RemoveAll(w.podDir(f.pod)); err != nil || f.pod.Name == "" {
+		return err
 	}
-	return errors.Join(os.RemoveAll(w.podDir(f.pod)), os.RemoveAll(runtime.PodLogDir(w.PodLogsDir, f.pod)))
+	return os.RemoveAll(runtime.PodLogDir(w.PodLogsDir, f.pod))
 }
 
 // removeContainer removes an instance and the link to its log; the log itself stays.

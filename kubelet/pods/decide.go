@@ -22,6 +22,8 @@ type facts struct {
 	old corev1.PodStatus
 	// verdict is set when the Pod must end whatever its containers do.
 	verdict *status.Verdict
+	// actuated is what running containers were last given, by name.
+	actuated map[string]corev1.ResourceRequirements
 	// removed says that the API has the Pod no more.
 	removed bool
 }
@@ -34,6 +36,8 @@ type plan struct {
 	verdict         *status.Verdict
 	// waiting is why containers are not started although they should run.
 	waiting map[string]status.Waiting
+	// resizes are the running containers that are not given what they are entitled to.
+	resizes []*corev1.Container
 	// wake is when to look again although nothing may have happened; zero for never.
 	wake time.Duration
 }
@@ -107,6 +111,9 @@ func decide(f facts) plan {
 	}
 	if initialized && !p.decideMain(f) {
 		return p.finish(f)
+	}
+	if len(p.resizes) > 0 {
+		p.actions = append(p.actions, resize{containers: p.resizes})
 	}
 	return p
 }

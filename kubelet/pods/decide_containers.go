@@ -119,6 +119,8 @@ func (p *plan) keepSidecar(f facts, c *corev1.Container) (started bool) {
 		p.restart(f, c, newest, fmt.Sprintf("Init container %s definition changed", c.Name), nil)
 	case c.LivenessProbe != nil && failed(f.liveness(newest.ID)):
 		p.restart(f, c, newest, fmt.Sprintf("Init container %s failed liveness probe", c.Name), c.LivenessProbe)
+	case p.resized(f, c):
+		p.restart(f, c, newest, fmt.Sprintf("Init container %s resize requires restart", c.Name), nil)
 	}
 	return true
 }
@@ -144,6 +146,9 @@ func (p *plan) decideMain(f facts) (alive bool) {
 			continue
 		}
 		message, probe, again := unfit(f, c, newest)
+		if message == "" && p.resized(f, c) {
+			message, again = fmt.Sprintf("Container %s resize requires restart", c.Name), true
+		}
 		if message == "" {
 			alive = true
 			continue

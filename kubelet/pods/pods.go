@@ -5,6 +5,8 @@ package pods
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/logs"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -26,6 +29,8 @@ type Images interface {
 	// Ensure brings an image to the node as the policy says and returns how the runtime refers to it. Its errors
 	// carry the reason that a waiting container shows (Reasoned).
 	Ensure(ctx context.Context, request ImageRequest) (ref string, err error)
+	// Forget drops what is remembered of a Pod.
+	Forget(pod types.UID)
 }
 
 // ImageRequest asks for an image on behalf of a container or a volume.
@@ -59,6 +64,8 @@ type Resources interface {
 	Create(pod *corev1.Pod) (parent string, err error)
 	// Remove takes a Pod's control group away. Idempotent.
 	Remove(uid types.UID) error
+	// List returns the Pods that have a control group.
+	List() []types.UID
 	// Container returns a container's limits.
 	Container(pod *corev1.Pod, c *corev1.Container) *runtimeapi.LinuxContainerResources
 	// Pod returns the limits of the Pod altogether, nil where there are none.
@@ -125,11 +132,10 @@ type Manager struct {
 	// admission is held while a Pod's share of the node is weighed against the others'.
 	admission sync.Mutex
 
-	mu       sync.Mutex
-	ctx      context.Context
-	workers  map[types.UID]*worker
-	running  sync.WaitGroup
-	allKnown bool
+	mu      sync.Mutex
+	ctx     context.Context
+	workers map[types.UID]*worker
+	running sync.WaitGroup
 }
 
 // New returns a manager that does nothing yet.
@@ -144,7 +150,7 @@ func New(c Config) *Manager {
 // for every Pod that the API has before Run: what else the runtime holds is removed.
 func (m *Manager) Run(ctx context.Context) {
 	m.mu.Lock()
-	m.ctx, m.allKnown = ctx, true
+	m.ctx = ctx
 	for _, w := range m.workers {
 		m.start(w)
 	}
@@ -165,7 +171,7 @@ func (m *Manager) Update(pod *corev1.Pod) {
 	if w == nil {
 		w = newWorker(m, pod)
 		m.workers[pod.UID] = w
-		if m.ctx != nil {
+		if m.ctx != nil && m.ctx.Err() == nil {
 			m.start(w)
 		}
 		return
@@ -207,7 +213,9 @@ func (m *Manager) lookAtAll(ctx context.Context) {
 	refs, err := m.observer.Pods(ctx)
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "Looking for containers of unknown pods")
+		return
 	}
+	refs = append(refs, m.leftBehind()...)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, w := range m.workers {
@@ -224,6 +232,26 @@ func (m *Manager) lookAtAll(ctx context.Context) {
 	}
 }
 
+// leftBehind names Pods that have files or a control group here.
+func (m *Manager) leftBehind() []runtime.PodRef {
+	var refs []runtime.PodRef
+	// A directory that cannot be read has nothing that could be removed.
+	entries, _ := os.ReadDir(m.PodLogsDir)
+	for _, e := range entries {
+		if parts := strings.Split(e.Name(), "_"); len(parts) == 3 {
+			refs = append(refs, runtime.PodRef{Namespace: parts[0], Name: parts[1], UID: types.UID(parts[2])})
+		}
+	}
+	entries, _ = os.ReadDir(m.PodsDir)
+	for _, e := range entries {
+		refs = append(refs, runtime.PodRef{UID: types.UID(e.Name())})
+	}
+	for _, uid := range m.Resources.List() {
+		refs = append(refs, runtime.PodRef{UID: uid})
+	}
+	return refs
+}
+
 // orphan stands for a Pod that only the runtime knows.
 func orphan(ref runtime.PodRef) *corev1.Pod {
 	pod := &corev1.Pod{}
@@ -236,8 +264,12 @@ func orphan(ref runtime.PodRef) *corev1.Pod {
 func (m *Manager) forget(w *worker) {
 	m.mu.Lock()
 	delete(m.workers, w.uid)
+	for _, other := range m.workers {
+		other.roomMade()
+	}
 	m.mu.Unlock()
 	m.Status.Forget(w.uid)
+	m.Images.Forget(w.uid)
 }
 
 // Pods returns the Pods that the manager works on, with their latest statuses.
@@ -277,6 +309,21 @@ func (m *Manager) Pod(namespace, name string) (*corev1.Pod, *runtime.Pod, error)
 	}
 	pod, _ := found.current()
 	return pod, found.lastSeen(), nil
+}
+
+// Logs lists the logs that running containers write.
+func (m *Manager) Logs() []logs.Log {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []logs.Log
+	for _, w := range m.workers {
+		for _, c := range w.lastSeen().Containers {
+			if c.State == runtime.Running && c.LogPath != "" {
+				list = append(list, logs.Log{ContainerID: c.ID, Path: c.LogPath})
+			}
+		}
+	}
+	return list
 }
 
 // Evict ends a Pod because the node needs what it uses.

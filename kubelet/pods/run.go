@@ -32,6 +32,8 @@ func (r *run) do(ctx context.Context, a action) error {
 		return r.stopContainer(ctx, a)
 	case stopPod:
 		return r.stopPod(ctx)
+	case resize:
+		return r.resize(ctx, a)
 	}
 	return fmt.Errorf("unknown action %T", a)
 }

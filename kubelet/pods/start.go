@@ -66,7 +66,18 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	r.event(r.pod, c, corev1.EventTypeNormal, "Created", "Container created")
 	r.mu.Lock()
 	r.actuated[c.Name] = *c.Resources.DeepCopy()
+	hooked := c.Lifecycle != nil && c.Lifecycle.PostStart != nil
+	if hooked {
+		r.hooking[id] = true
+	}
 	r.mu.Unlock()
+	if hooked {
+		defer func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.hooking, id)
+		}()
+	}
 	if err := r.Runtime.StartContainer(ctx, id); err != nil {
 		if ctx.Err() == nil {
 			r.event(r.pod, c, corev1.EventTypeWarning, "Failed", "Error: %v", err)

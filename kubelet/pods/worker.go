@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,10 +36,14 @@ type worker struct {
 	failures map[string]status.Waiting // why containers could not be started, by name
 	actuated map[string]corev1.ResourceRequirements
 	hooked   map[string]bool // containers whose preStop hook has run, by ID
+	hooking  map[string]bool // containers whose postStart hook runs, by ID
 	batch    *batch
 	pause    time.Duration // after the last batch, which failed; 0 if it did not
 	paused   *time.Timer   // runs while the pause does
 	accepted bool
+	// granted is what the Pod may use, by container; it lags behind the specification while a resize waits.
+	granted       map[string]corev1.ResourceRequirements
+	resizeFailure string
 }
 
 // batch is actions under way.
@@ -51,7 +57,7 @@ type batch struct {
 func newWorker(m *Manager, pod *corev1.Pod) *worker {
 	w := &worker{
 		Manager: m, uid: pod.UID, pod: pod, wake: make(chan struct{}, 1), seen: &runtime.Pod{UID: pod.UID},
-		failures: map[string]status.Waiting{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{},
+		failures: map[string]status.Waiting{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{},
 	}
 	w.poke()
 	return w
@@ -70,6 +76,16 @@ func (w *worker) setPod(pod *corev1.Pod, removed bool) {
 	w.removed = w.removed || removed
 	w.mu.Unlock()
 	w.poke()
+}
+
+// roomMade makes a worker whose Pod waits for resources look again.
+func (w *worker) roomMade() {
+	w.mu.Lock()
+	waiting := w.granted != nil && !sameResources(w.granted, resourcesOf(w.pod))
+	w.mu.Unlock()
+	if waiting {
+		w.poke()
+	}
 }
 
 func (w *worker) judge(v status.Verdict) {
@@ -147,6 +163,10 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 	w.seen = observed
 	w.mu.Unlock()
 	f := w.facts(observed)
+	var pending *corev1.PodCondition
+	if !f.removed {
+		f.pod, pending = w.entitled(f.pod, observed)
+	}
 	if verdict := w.admit(f); verdict != nil {
 		f.verdict = verdict
 	}
@@ -156,7 +176,7 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 	}
 	w.watchProbes(f, p)
 	if !f.removed {
-		w.report(f, p)
+		w.report(f, p, pending)
 	}
 	return w.act(ctx, f, p)
 }
@@ -166,7 +186,7 @@ func (w *worker) facts(observed *runtime.Pod) facts {
 	defer w.mu.Unlock()
 	return facts{
 		pod: w.pod, runtime: observed, now: time.Now(), backoff: &w.backoff, verdict: w.verdict, removed: w.removed,
-		old: w.Status.Latest(w.pod),
+		old: w.Status.Latest(w.pod), actuated: maps.Clone(w.actuated),
 		startup: func(id string) *bool {
 			startup, _, _ := w.Probes.Findings(id)
 			return startup
@@ -195,24 +215,44 @@ func (w *worker) watchProbes(f facts, p plan) {
 		w.Probes.Forget(w.uid)
 		return
 	}
-	w.Probes.Watch(f.pod, f.runtime)
+	w.Probes.Watch(f.pod, w.outward(f.runtime))
+}
+
+// outward is the runtime's picture without containers whose postStart hook has not ended: they do not count as started.
+func (w *worker) outward(observed *runtime.Pod) *runtime.Pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.hooking) == 0 {
+		return observed
+	}
+	shown := *observed
+	shown.Containers = slices.Clone(observed.Containers)
+	for i, c := range shown.Containers {
+		if w.hooking[c.ID] && c.State == runtime.Running {
+			starting := *c
+			starting.State = runtime.Created
+			shown.Containers[i] = &starting
+		}
+	}
+	return &shown
 }
 
 // report sets the status that follows from what was observed.
-func (w *worker) report(f facts, p plan) {
+func (w *worker) report(f facts, p plan, pending *corev1.PodCondition) {
 	w.mu.Lock()
 	waiting := maps.Clone(w.failures)
 	maps.Copy(waiting, p.waiting)
-	actuated := maps.Clone(w.actuated)
+	actuated, failure := maps.Clone(w.actuated), w.resizeFailure
 	w.mu.Unlock()
 	w.Status.Set(f.pod, status.Render(status.Input{
-		Pod: f.pod, Old: f.old, Runtime: f.runtime, RuntimeName: w.RuntimeName,
+		Pod: f.pod, Old: f.old, Runtime: w.outward(f.runtime), RuntimeName: w.RuntimeName,
 		Probes: func(id string) status.Probes {
 			startup, readiness, _ := w.Probes.Findings(id)
 			return status.Probes{Started: startup, Ready: readiness}
 		},
 		Waiting: waiting, Actuated: actuated, RecursiveReadOnly: w.RecursiveReadOnly, HostIPs: w.HostIPs,
 		QOS: core.QOSClass(f.pod), Finishing: p.finishing, Done: p.done, Verdict: p.verdict, Now: f.now,
+		Resize: resizeConditions(f, p, pending, failure),
 	}))
 }
 
@@ -264,24 +304,32 @@ func (w *worker) begin(ctx context.Context, f facts, p plan, grace int64) {
 		if err != nil && ctx.Err() == nil {
 			klog.FromContext(ctx).Error(err, "Pod step failed")
 		}
-		w.rest(err != nil && ctx.Err() == nil)
+		if ctx.Err() != nil {
+			err = nil
+		}
+		w.rest(err)
 	})
 }
 
 // rest begins a pause after a batch that failed, longer each time.
-func (w *worker) rest(failed bool) {
+func (w *worker) rest(failure error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.paused != nil {
 		w.paused.Stop()
 		w.paused = nil
 	}
-	if !failed {
+	if failure == nil {
 		w.pause = 0
 		return
 	}
 	w.pause = min(max(2*w.pause, firstRetry), lastRetry)
-	w.paused = time.AfterFunc(w.pause, w.resume)
+	pause := w.pause
+	var why *Reasoned
+	if errors.As(failure, &why) && strings.HasSuffix(why.Reason, "BackOff") {
+		pause = max(pause, time.Until(why.Retry))
+	}
+	w.paused = time.AfterFunc(pause, w.resume)
 }
 
 // resume ends the pause after a failure.

@@ -191,7 +191,7 @@ func stateOf(in Input, r *runtime.Container) corev1.ContainerState {
 			ContainerID: in.RuntimeName + "://" + r.ID,
 		}}
 	}
-	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}
+	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
 }
 
 // seconds is the precision that the API keeps.
