@@ -9,7 +9,7 @@ if [ "$1" != furnished ]; then
 	PATH=/new/bin exec switch_root /new /bin/sh /work/guest.sh furnished
 fi
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
-fail() { echo "testv2: FAIL: $*"; [ -f /var/lib/coracle/coracle.log ] && tail -n 40 /var/lib/coracle/coracle.log; poweroff -f; }
+fail() { echo "testv2: FAIL: $*"; [ -f /var/lib/coracle/server.log ] && tail -n 40 /var/lib/coracle/server.log; poweroff -f; }
 step() { echo "testv2: $* ($(cut -d. -f1 /proc/uptime) s)"; }
 
 mount -t proc proc /proc
@@ -46,7 +46,7 @@ want() { # want WHAT WANTED COMMAND...
 }
 
 step "coracle up"
-/work/coracle up || fail "coracle up"
+/work/coracle up --timeout 5m || fail "coracle up"
 /work/coracle image load /work/images/web-v1.tar || fail "image load"
 
 step "a Pod with limits"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -90,6 +91,8 @@ type failure struct {
 const (
 	firstDelay = 10 * time.Second
 	lastDelay  = 5 * time.Minute
+	// forgive is how long after a pause a failure counts no more.
+	forgive = 2 * lastDelay
 )
 
 // NewPuller returns a puller of images.
@@ -238,11 +241,8 @@ func (p *Puller) credentials(pod *corev1.Pod, image string) ([]*runtimeapi.AuthC
 // backingOff says that a pull failed a short time ago, or nothing.
 func (p *Puller) backingOff(key failureKey, r Request) error {
 	p.mu.Lock()
+	maps.DeleteFunc(p.failures, func(_ failureKey, f failure) bool { return time.Since(f.until) > forgive })
 	f, found := p.failures[key]
-	if found && time.Since(f.until) > 2*lastDelay {
-		delete(p.failures, key) // so long ago that it counts no more
-		found = false
-	}
 	p.mu.Unlock()
 	if !found || time.Now().After(f.until) {
 		return nil

@@ -46,6 +46,7 @@ var harmless = []string{
 	"failed check for fsverity support",
 	"failed to load cni during init",
 	"hugetlb cgroup controller is absent",
+	"failed sending message on channel", // a shim that ended did not wait for the answer
 }
 
 // hook hands logrus's entries on.
