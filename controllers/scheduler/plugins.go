@@ -14,6 +14,9 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeunschedulable"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/podtopologyspread"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/tainttoleration"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/volumebinding"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/volumerestrictions"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/volumezone"
 )
 
 // defaultPlugins are all plugins, in the order in which they filter, with upstream's weights.
@@ -25,6 +28,9 @@ func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.I
 		{Plugin: nodeaffinity.Plugin{}, Weight: 2},
 		{Plugin: nodeports.Plugin{}},
 		{Plugin: noderesources.Fit{}, Weight: 1},
+		{Plugin: volumerestrictions.New(factory)},
+		{Plugin: volumebinding.New(factory, client)},
+		{Plugin: volumezone.New(factory)},
 		{Plugin: podtopologyspread.New(factory), Weight: 2},
 		{Plugin: interpodaffinity.New(factory), Weight: 2},
 		{Plugin: noderesources.Balanced{}, Weight: 1},

@@ -1,0 +1,180 @@
+package volumebinding
+
+import (
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	storagelisters "k8s.io/client-go/listers/storage/v1"
+	"k8s.io/component-helpers/storage/volume"
+
+	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+)
+
+var (
+	nodeConflict = framework.Reject(framework.Unresolvable, "node(s) didn't match PersistentVolume's node affinity")
+	noneFound    = framework.Reject(framework.Unresolvable, "node(s) didn't find available persistent volumes to bind")
+	volumeGone   = framework.Reject(framework.Unresolvable, "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)")
+)
+
+// Plugin matches claims with volumes, and remembers its choices until the API knows them.
+type Plugin struct {
+	client  kubernetes.Interface
+	claims  corelisters.PersistentVolumeClaimLister
+	volumes corelisters.PersistentVolumeLister
+	classes storagelisters.StorageClassLister
+
+	mu sync.Mutex
+	// taken are the volumes that were chosen for a claim and do not say so yet, by name.
+	taken map[string]*corev1.PersistentVolume
+}
+
+// New returns a plugin that writes its choices by the client.
+func New(factory informers.SharedInformerFactory, client kubernetes.Interface) *Plugin {
+	v1 := factory.Core().V1()
+	return &Plugin{
+		client:  client,
+		claims:  v1.PersistentVolumeClaims().Lister(),
+		volumes: v1.PersistentVolumes().Lister(),
+		classes: factory.Storage().V1().StorageClasses().Lister(),
+		taken:   map[string]*corev1.PersistentVolume{},
+	}
+}
+
+// Name is the plugin's name upstream.
+func (*Plugin) Name() string { return "VolumeBinding" }
+
+// Interests are claims of the pod, and all that volumes depend on.
+func (*Plugin) Interests() []framework.Interest {
+	return []framework.Interest{
+		{Actions: framework.ClaimChanged, Helps: func(pod *corev1.Pod, event framework.Event) bool {
+			claim, ok := event.New.(*corev1.PersistentVolumeClaim)
+			return ok && claim.Namespace == pod.Namespace
+		}},
+		{Actions: framework.VolumeChanged | framework.StorageClassChanged | framework.NodeAdded | framework.NodeLabelsChanged |
+			framework.CSINodeChanged | framework.CSIDriverChanged | framework.CSICapacityChanged},
+	}
+}
+
+// Prepare rejects nodes that cannot reach the pod's volumes, or for which
+// there are none and none can be made.
+func (p *Plugin) Prepare(pod *snapshot.Pod, _ *snapshot.Snapshot) (framework.Opinion, *framework.Status) {
+	w, status := p.wishesOf(pod.Pod)
+	if status != nil || len(w.bound)+len(w.waiting) == 0 {
+		return framework.Opinion{}, status
+	}
+	opinion := framework.Opinion{Filter: func(node *snapshot.Node) *framework.Status {
+		if status := p.reach(w.bound, node.Node); status != nil {
+			return status
+		}
+		_, status := p.match(w.waiting, node.Node)
+		return status
+	}}
+	if len(w.waiting) > 0 {
+		r := &reservation{plugin: p, wishes: w, pod: pod.Pod}
+		opinion.Reserve, opinion.Unreserve, opinion.BeforeBinding = r.reserve, r.unreserve, r.write
+	}
+	return opinion, nil
+}
+
+// reach checks that a node can reach the volumes of bound claims.
+func (p *Plugin) reach(claims []*corev1.PersistentVolumeClaim, node *corev1.Node) *framework.Status {
+	for _, claim := range claims {
+		bound, err := p.volumes.Get(claim.Spec.VolumeName)
+		if err != nil {
+			return volumeGone
+		}
+		if volume.CheckNodeAffinity(bound, node.Labels) != nil {
+			return nodeConflict
+		}
+	}
+	return nil
+}
+
+// choice is what a claim gets: a volume that there is, or one that is to be made.
+type choice struct {
+	claim  *corev1.PersistentVolumeClaim
+	volume *corev1.PersistentVolume
+}
+
+// match chooses for every waiting claim, as if the pod went to the node.
+func (p *Plugin) match(claims []*corev1.PersistentVolumeClaim, node *corev1.Node) ([]choice, *framework.Status) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	all, err := p.volumes.List(labels.Everything())
+	if err != nil {
+		return nil, framework.Fail(err)
+	}
+	excluded := p.takenVolumes()
+	var choices []choice
+	for _, claim := range claims {
+		if selected := claim.Annotations[volume.AnnSelectedNode]; selected != "" {
+			if selected != node.Name {
+				return nil, noneFound
+			}
+			choices = append(choices, choice{claim: claim})
+			continue
+		}
+		found, err := volume.FindMatchingVolume(claim, all, node, excluded, true, true)
+		if err != nil {
+			return nil, framework.Fail(err)
+		}
+		if found == nil && !p.canMake(claim, node) {
+			return nil, noneFound
+		}
+		if found != nil {
+			excluded[found.Name] = found
+		}
+		choices = append(choices, choice{claim, found})
+	}
+	return choices, nil
+}
+
+// takenVolumes copies those of taken that do not say themselves whose they are.
+func (p *Plugin) takenVolumes() map[string]*corev1.PersistentVolume {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := make(map[string]*corev1.PersistentVolume, len(p.taken))
+	for name, pv := range p.taken {
+		if now, err := p.volumes.Get(name); err == nil && now.Spec.ClaimRef == nil {
+			taken[name] = pv
+		} else {
+			delete(p.taken, name)
+		}
+	}
+	return taken
+}
+
+// canMake says whether the claim's class can make a volume for the node.
+func (p *Plugin) canMake(claim *corev1.PersistentVolumeClaim, node *corev1.Node) bool {
+	class, err := p.classes.Get(volume.GetPersistentVolumeClaimClass(claim))
+	if err != nil || class.Provisioner == "" || class.Provisioner == volume.NotSupportedProvisioner {
+		return false
+	}
+	return allowed(class, node)
+}
+
+// allowed says whether a node is in one of a class's topologies; none means everywhere.
+func allowed(class *storagev1.StorageClass, node *corev1.Node) bool {
+	for _, term := range class.AllowedTopologies {
+		matches := len(term.MatchLabelExpressions) > 0
+		for _, expression := range term.MatchLabelExpressions {
+			found := false
+			for _, value := range expression.Values {
+				actual, has := node.Labels[expression.Key]
+				found = found || has && actual == value
+			}
+			matches = matches && found
+		}
+		if matches {
+			return true
+		}
+	}
+	return len(class.AllowedTopologies) == 0
+}
