@@ -77,7 +77,7 @@ func Render(in Input) corev1.PodStatus {
 	out.Phase = nextPhase(in, &out)
 	out.Conditions = conditions(in, &out)
 	// Whoever sees a terminal phase may take the Pod's resources as free: not before nothing runs.
-	if terminal(out.Phase) && !terminal(in.Old.Phase) && !in.Done {
+	if terminal(out.Phase) && !terminal(in.Old.Phase) && !terminal(in.Pod.Status.Phase) && !in.Done {
 		out.Phase, out.Reason, out.Message = in.Old.Phase, in.Old.Reason, in.Old.Message
 		if out.Phase == "" {
 			out.Phase = corev1.PodPending

@@ -1,0 +1,157 @@
+package probes
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
+)
+
+// script answers each kind of probe by what it is told.
+type script struct {
+	mu     sync.Mutex
+	answer map[string]Outcome // by the probe's command
+	asked  map[string]int
+}
+
+func (s *script) Check(_ context.Context, _ Target, p *corev1.Probe) (Outcome, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := p.Exec.Command[0]
+	s.asked[name]++
+	return s.answer[name], ""
+}
+
+func (s *script) set(name string, o Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer[name] = o
+}
+
+func (s *script) count(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[name]
+}
+
+func probeOf(name string, period, failures int32) *corev1.Probe {
+	return &corev1.Probe{
+		PeriodSeconds: period, FailureThreshold: failures, SuccessThreshold: 1, TimeoutSeconds: 1,
+		ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{name}}},
+	}
+}
+
+func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: map[string]Outcome{"startup": Unhealthy, "ready": Healthy, "live": Healthy}, asked: map[string]int{}}
+		changes := 0
+		p := New(s, "", nil, func(types.UID) { changes++ })
+		ctx, cancel := context.WithCancel(t.Context())
+		go p.Run(ctx)
+		pod := &corev1.Pod{}
+		pod.UID = "u"
+		pod.Spec.Containers = []corev1.Container{{
+			Name: "c", StartupProbe: probeOf("startup", 1, 5), ReadinessProbe: probeOf("ready", 2, 1), LivenessProbe: probeOf("live", 1, 2),
+		}}
+		observed := &runtime.Pod{Containers: []*runtime.Container{{ID: "id", Name: "c", State: runtime.Running, StartedAt: time.Now()}}}
+		p.Watch(pod, observed)
+		p.Watch(pod, observed)
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		if s.count("startup") != 3 || s.count("ready")+s.count("live") != 0 {
+			t.Errorf("asked %v before the start", s.asked)
+		}
+		s.set("startup", Healthy)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		startup, ready, live := p.Findings("id")
+		if startup == nil || !*startup || ready == nil || !*ready || live == nil || !*live {
+			t.Errorf("found %v %v %v after the start", startup, ready, live)
+		}
+		if s.count("startup") != 4 {
+			t.Errorf("startup asked %d times", s.count("startup"))
+		}
+		s.set("ready", Unhealthy)
+		s.set("live", Unhealthy)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		_, ready, live = p.Findings("id")
+		if *ready || *live {
+			t.Errorf("found %v %v", *ready, *live)
+		}
+		before := s.count("live")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if s.count("live") != before {
+			t.Error("a container that is known dead is asked on")
+		}
+		s.set("ready", Healthy)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if _, ready, _ := p.Findings("id"); !*ready {
+			t.Error("readiness did not come back")
+		}
+		p.Forget("u")
+		if startup, _, _ := p.Findings("id"); startup != nil {
+			t.Error("findings outlive their probes")
+		}
+		if changes != 6 {
+			t.Errorf("%d changes told", changes)
+		}
+		cancel()
+	})
+}
+
+func TestHTTPProbes(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/ok":
+			if r.Header.Get("User-Agent") != userAgent || r.Host != "named" || r.Header.Get("X") != "1" {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		case "/bad":
+			w.WriteHeader(http.StatusInternalServerError)
+		case "/here":
+			http.Redirect(w, r, "/bad", http.StatusFound)
+		case "/there":
+			http.Redirect(w, r, "http://elsewhere.invalid/", http.StatusFound)
+		}
+	}))
+	defer server.Close()
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := Target{Container: &corev1.Container{Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: int32(port)}}}, PodIP: u.Hostname()}
+	for path, want := range map[string]Outcome{"/ok": Healthy, "/bad": Unhealthy, "/here": Unhealthy, "/there": Warned} {
+		probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: path, Port: intstr.FromString("web"), HTTPHeaders: []corev1.HTTPHeader{{Name: "Host", Value: "named"}, {Name: "X", Value: "1"}},
+		}}}
+		if got, output := NewChecker(nil).Check(t.Context(), target, probe); got != want {
+			t.Errorf("%s: %s (%s), want %s", path, got, output, want)
+		}
+	}
+	tcp := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt(port)}}}
+	if got, output := NewChecker(nil).Check(t.Context(), target, tcp); got != Healthy {
+		t.Errorf("tcp: %s %s", got, output)
+	}
+	server.Close()
+	if got, _ := NewChecker(nil).Check(t.Context(), target, tcp); got != Unhealthy {
+		t.Errorf("tcp of a closed port: %s", got)
+	}
+}
