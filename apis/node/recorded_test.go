@@ -1,0 +1,13 @@
+package node
+
+import (
+	"testing"
+
+	"github.com/coracle-k8s/coracle/apis/recorded"
+)
+
+func TestAnswersAsRecorded(t *testing.T) {
+	recorded.Check(t, map[string]recorded.Kind{
+		"RuntimeClass": recorded.Of(nil, ValidateRuntimeClass, ValidateRuntimeClassUpdate),
+	})
+}
