@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 const (
@@ -29,6 +31,7 @@ func Main(m *testing.M) {
 	if os.Getenv(logVariable) == "" {
 		klog.LogToStderr(false)
 		klog.SetOutput(io.Discard)
+		ctrl.SetLogger(logr.Discard())
 	}
 	if os.Getenv(dirVariable) == "" {
 		os.Exit(m.Run())
