@@ -23,11 +23,8 @@ import (
 	"github.com/coracle-k8s/coracle/hack/generate/definitions"
 )
 
-// documents are served by the library's own handlers, under /openapi; and the types are all that v2 describes.
-type documents struct {
-	handler http.Handler
-	v2      *spec.Swagger
-}
+// documents are served by the library's own handlers, under /openapi.
+type documents struct{ handler http.Handler }
 
 // build describes the URLs of the web services.
 func build(services []*restful.WebService) (*documents, error) {
@@ -50,9 +47,9 @@ func build(services []*restful.WebService) (*documents, error) {
 		V3Config: genericapiserver.DefaultOpenAPIV3Config(definitions.GetOpenAPIDefinitions, namer),
 	}
 	describe(oa, namer)
-	_, v2 := oa.InstallV2(container, paths)
+	oa.InstallV2(container, paths)
 	oa.InstallV3(container, paths)
-	return &documents{handler: paths, v2: v2}, nil
+	return &documents{handler: paths}, nil
 }
 
 // describe says what is common to all operations.
@@ -120,7 +117,7 @@ func (d *documents) files() (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	files["types.json"], err = d.types()
+	files["types.json"], err = types(files)
 	return files, err
 }
 
@@ -135,17 +132,25 @@ func (d *documents) get(path, accept string) ([]byte, error) {
 	return answer.Body.Bytes(), nil
 }
 
-// types are the schemas of all types, without prose: what server-side apply needs.
-func (d *documents) types() ([]byte, error) {
-	encoded, err := json.Marshal(d.v2.Definitions)
-	if err != nil {
-		return nil, fmt.Errorf("encoding types: %w", err)
+// types are the schemas of all types, without prose: what server-side apply needs. They are those of version 3, which say
+// defaults: the keys of list items may have some, the protocol of a port say.
+func types(files map[string][]byte) ([]byte, error) {
+	all := map[string]any{}
+	for name, content := range files {
+		if !strings.HasPrefix(name, "v3/") {
+			continue
+		}
+		var document struct {
+			Components struct{ Schemas map[string]any }
+		}
+		if err := json.Unmarshal(content, &document); err != nil {
+			return nil, fmt.Errorf("reading the types of %s: %w", name, err)
+		}
+		for name, schema := range document.Components.Schemas {
+			all[name] = withoutProse(schema)
+		}
 	}
-	var schemas any
-	if err := json.Unmarshal(encoded, &schemas); err != nil {
-		return nil, fmt.Errorf("reading types: %w", err)
-	}
-	return json.Marshal(withoutProse(schemas))
+	return json.Marshal(all)
 }
 
 // withoutProse drops descriptions; properties called so are objects, not strings.
