@@ -146,7 +146,7 @@ func (p *problems) labelKeys(at *field.Path, match, mismatch []string, s *metav1
 			seen[key] = true
 		}
 		for _, e := range s.MatchExpressions {
-			if i := slices.Index(match, e.Key); i >= 0 && seen[e.Key] {
+			if i := lastIndex(match, e.Key); i >= 0 && seen[e.Key] {
 				p.invalid(at.Index(i), e.Key, "exists in both matchLabelKeys and labelSelector")
 			}
 			seen[e.Key] = true
@@ -157,6 +157,15 @@ func (p *problems) labelKeys(at *field.Path, match, mismatch []string, s *metav1
 			p.invalid(at.Child("matchLabelKeys").Index(i), key, "exists in both matchLabelKeys and mismatchLabelKeys")
 		}
 	}
+}
+
+func lastIndex(all []string, s string) int {
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i] == s {
+			return i
+		}
+	}
+	return -1
 }
 
 func (p *podProblems) topologySpread(at *field.Path, all []corev1.TopologySpreadConstraint) {

@@ -88,7 +88,9 @@ func (p *problems) newEvent(e *corev1.Event) {
 
 // subdomainName: names of the older version's events may be anything that fits into a path.
 func (p *problems) subdomainName(e *corev1.Event) {
-	p.invalid(field.NewPath("metadata", "name"), e.Name, apivalidation.NameIsDNSSubdomain(e.Name, false)...)
+	if e.Name != "" {
+		p.invalid(field.NewPath("metadata", "name"), e.Name, apivalidation.NameIsDNSSubdomain(e.Name, false)...)
+	}
 }
 
 func (p *problems) series(e *corev1.Event) {

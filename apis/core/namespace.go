@@ -37,7 +37,7 @@ func validateNamespaceFinalizer(name string, at *field.Path) (errs field.ErrorLi
 	for _, message := range validation.IsQualifiedName(name) {
 		errs = append(errs, field.Invalid(at, name, message))
 	}
-	if len(errs) == 0 && !hasDomain(name) && name != string(corev1.FinalizerKubernetes) {
+	if !hasDomain(name) && name != string(corev1.FinalizerKubernetes) {
 		errs = append(errs, field.Invalid(at, name, "name is neither a standard finalizer name nor is it fully qualified"))
 	}
 	return errs

@@ -125,7 +125,7 @@ func (p *problems) declaredFeatures(at *field.Path, all []string) {
 	}
 }
 
-// ValidateNodeUpdate checks a changed node, or status of one. What it is given once, addresses for pods and its provider's
+// ValidateNodeUpdate checks what may change in a node, or in the status of one. What it is given once, addresses for pods and its provider's
 // name, stays.
 func ValidateNodeUpdate(n, old *corev1.Node) field.ErrorList {
 	var p problems

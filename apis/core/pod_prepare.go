@@ -9,14 +9,14 @@ import (
 
 // PreparePod brings a pod that is created into the state in which pods begin: pending, classed, with selectors completed
 // from its own labels, and held back by scheduling gates.
-func PreparePod(p *corev1.Pod) {
+func PreparePod(p *corev1.Pod, now metav1.Time) {
 	SyncServiceAccount(&p.Spec)
 	p.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: ComputeQOSClass(&p.Spec)}
 	if len(p.Spec.SchedulingGates) > 0 {
 		SetPodCondition(&p.Status, corev1.PodCondition{
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
 			Reason: corev1.PodReasonSchedulingGated, Message: "Scheduling is blocked due to non-empty scheduling gates",
-		}, metav1.Time{})
+		}, now)
 	}
 	if a := p.Spec.Affinity; a != nil {
 		if a.PodAffinity != nil {

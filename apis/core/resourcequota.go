@@ -99,7 +99,7 @@ func (p *problems) scopeSelector(at *field.Path, s *corev1.ResourceQuotaSpec) {
 	var all []corev1.ResourceQuotaScope
 	for _, r := range s.ScopeSelector.MatchExpressions {
 		all = append(all, r.ScopeName)
-		p.scope(at, at.Child("scopeName"), r.ScopeName, s, s.ScopeSelector, r.ScopeName)
+		p.scope(at, at.Child("scopeName"), r.ScopeName, s, shownSelector(s.ScopeSelector), r.ScopeName)
 		switch r.ScopeName {
 		case corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort, corev1.ResourceQuotaScopeTerminating,
 			corev1.ResourceQuotaScopeNotTerminating, corev1.ResourceQuotaScopeCrossNamespacePodAffinity:
@@ -123,13 +123,28 @@ func (p *problems) scopeSelector(at *field.Path, s *corev1.ResourceQuotaSpec) {
 	p.contradictions(at, all, s)
 }
 
-// ValidateResourceQuotaUpdate protects the scopes.
+// shownSelector is the selector as errors have always shown it: with the names of Go's fields.
+func shownSelector(s *corev1.ScopeSelector) any {
+	type requirement struct {
+		ScopeName corev1.ResourceQuotaScope
+		Operator  corev1.ScopeSelectorOperator
+		Values    []string
+	}
+	var shown struct{ MatchExpressions []requirement }
+	for _, r := range s.MatchExpressions {
+		shown.MatchExpressions = append(shown.MatchExpressions, requirement(r))
+	}
+	return shown
+}
+
+// ValidateResourceQuotaUpdate checks a changed quota, and protects its scopes.
 func ValidateResourceQuotaUpdate(q, old *corev1.ResourceQuota) field.ErrorList {
 	is, was := slices.Sorted(slices.Values(q.Spec.Scopes)), slices.Sorted(slices.Values(old.Spec.Scopes))
+	errs := ValidateResourceQuota(q)
 	if slices.Equal(slices.Compact(is), slices.Compact(was)) {
-		return nil
+		return errs
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("spec", "scopes"), q.Spec.Scopes, "field is immutable")}
+	return append(errs, field.Invalid(field.NewPath("spec", "scopes"), q.Spec.Scopes, "field is immutable"))
 }
 
 // ValidateResourceQuotaStatusUpdate checks what the controller reports.

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/net"
@@ -116,6 +117,16 @@ func (p *problems) servicePorts(at *field.Path, s *corev1.Service) {
 	}
 }
 
+// shownPort is a port as errors have always shown it: with the names of Go's fields.
+type shownPort struct {
+	Name        string
+	Protocol    corev1.Protocol
+	AppProtocol *string
+	Port        int32
+	TargetPort  intstr.IntOrString
+	NodePort    int32
+}
+
 // nodePortsOnce refuses node ports where there are none, and the same port twice for one protocol.
 func (p *problems) nodePortsOnce(at *field.Path, s *corev1.Service) {
 	type key struct {
@@ -138,7 +149,7 @@ func (p *problems) nodePortsOnce(at *field.Path, s *corev1.Service) {
 	for i, port := range s.Spec.Ports {
 		k := key{port.Protocol, port.Port}
 		if ports[k] {
-			p.duplicate(at.Index(i), corev1.ServicePort{Protocol: port.Protocol, Port: port.Port})
+			p.duplicate(at.Index(i), shownPort{Protocol: port.Protocol, Port: port.Port})
 		}
 		ports[k] = true
 	}

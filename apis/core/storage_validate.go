@@ -235,9 +235,11 @@ func (p *problems) csiVolume(at *field.Path, s *corev1.CSIPersistentVolumeSource
 	}
 }
 
-// ValidatePersistentVolumeUpdate protects where the data is.
+// ValidatePersistentVolumeUpdate checks a changed volume, and protects where the data is.
 func ValidatePersistentVolumeUpdate(v, old *corev1.PersistentVolume) field.ErrorList {
 	var p problems
+	p.join(ValidatePersistentVolume(v))
+	p.join(ValidatePersistentVolume(v)) // clients know it twice
 	is, was := v.Spec.PersistentVolumeSource, old.Spec.PersistentVolumeSource
 	if is.CSI != nil && was.CSI != nil && was.CSI.ControllerExpandSecretRef == nil {
 		csi := *is.CSI
@@ -348,21 +350,15 @@ func (p *problems) dataSources(at *field.Path, s *corev1.PersistentVolumeClaimSp
 	}
 }
 
-// ValidateClaimUpdate protects what a claim asks for, but for its binding, and the size and class of a bound one.
+// ValidateClaimUpdate checks a changed claim, and protects what it asks for, but for its binding, and the size and class of a bound one.
 func ValidateClaimUpdate(c, old *corev1.PersistentVolumeClaim) field.ErrorList {
 	var p problems
+	p.join(ValidateClaim(c))
 	at, is, was := field.NewPath("spec"), c.Spec.DeepCopy(), old.Spec.DeepCopy()
 	if was.VolumeName == "" {
 		was.VolumeName = is.VolumeName
 	}
-	const class = corev1.BetaStorageClassAnnotation
-	noted, hasNote := old.Annotations[class]
-	if named := is.StorageClassName; named != nil && was.StorageClassName == nil && (!hasNote || *named == noted) {
-		is.StorageClassName = nil // a claim without a class gets one, or the annotation becomes the field
-	}
-	if note, still := c.Annotations[class]; note != noted && (still || is.StorageClassName != nil || c.Spec.StorageClassName == nil) {
-		p.invalid(field.NewPath("metadata", "annotations").Key(class), note, "field is immutable")
-	}
+	p.classUpgrade(c, old, is)
 	if c.Status.Phase == corev1.ClaimBound {
 		if is.Resources.Requests != nil {
 			is.Resources.Requests[corev1.ResourceStorage] = was.Resources.Requests[corev1.ResourceStorage]
@@ -386,6 +382,22 @@ func ValidateClaimUpdate(c, old *corev1.PersistentVolumeClaim) field.ErrorList {
 		}
 	}
 	return p.list
+}
+
+// classUpgrade lets a claim without a class get one, and the annotation that was the class become the field. It takes an
+// allowed change out of is.
+func (p *problems) classUpgrade(c, old *corev1.PersistentVolumeClaim, is *corev1.PersistentVolumeClaimSpec) {
+	const class = corev1.BetaStorageClassAnnotation
+	was, noted := old.Annotations[class]
+	note, stillNoted := c.Annotations[class]
+	named := c.Spec.StorageClassName != nil && old.Spec.StorageClassName == nil
+	moved := named && noted && *c.Spec.StorageClassName == was && (!stillNoted || note == was)
+	if moved || named && !noted {
+		is.StorageClassName = nil
+	}
+	if !moved && note != was {
+		p.invalid(field.NewPath("metadata", "annotations", class), note, "field is immutable")
+	}
 }
 
 // ValidateClaimStatusUpdate checks what controllers report of a claim.

@@ -23,7 +23,7 @@ func persistentVolumes() *resource.Resource[*persistentVolume] {
 			now := metav1.Now()
 			v.Status.Phase, v.Status.LastPhaseTransitionTime = corev1.VolumePending, &now
 		},
-		Validate:       core.ValidatePersistentVolume,
+		ValidateCreate: core.ValidatePersistentVolume,
 		ValidateUpdate: core.ValidatePersistentVolumeUpdate,
 		Warnings:       func(_ context.Context, v, _ *persistentVolume) []string { return core.PersistentVolumeWarnings(v) },
 		ReturnDeleted:  true,

@@ -19,7 +19,7 @@ func persistentVolumeClaims() *resource.Resource[*claim] {
 		Default:          core.DefaultClaim,
 		PrepareForCreate: func(_ context.Context, c *claim) { core.NormalizeDataSource(&c.Spec, nil) },
 		PrepareForUpdate: func(_ context.Context, c, old *claim) { core.NormalizeDataSource(&c.Spec, &old.Spec) },
-		Validate:         core.ValidateClaim,
+		ValidateCreate:   core.ValidateClaim,
 		ValidateUpdate:   core.ValidateClaimUpdate,
 		Warnings:         func(_ context.Context, c, _ *claim) []string { return core.ClaimWarnings(c) },
 		ReturnDeleted:    true,

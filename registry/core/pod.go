@@ -44,7 +44,7 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		Name: "pods", Short: []string{"po"}, Categories: []string{"all"}, Namespaced: true,
 		Default:          core.DefaultPod,
 		Generation:       func(p *pod) any { return &p.Spec },
-		PrepareForCreate: func(_ context.Context, p *pod) { core.PreparePod(p) },
+		PrepareForCreate: func(_ context.Context, p *pod) { core.PreparePod(p, metav1.Now()) },
 		PrepareForUpdate: func(_ context.Context, p, _ *pod) { core.SyncServiceAccount(&p.Spec) },
 		ValidateCreate:   core.ValidatePod,
 		ValidateUpdate:   core.ValidatePodUpdate,

@@ -19,7 +19,7 @@ func resourceQuotas() *resource.Resource[*resourceQuota] {
 	return resource.Define(resource.Definition[*resourceQuota]{
 		Name: "resourcequotas", Short: []string{"quota"}, Namespaced: true,
 		Default:        core.DefaultResourceQuota,
-		Validate:       core.ValidateResourceQuota,
+		ValidateCreate: core.ValidateResourceQuota,
 		ValidateUpdate: core.ValidateResourceQuotaUpdate,
 		ReturnDeleted:  true,
 		Columns: []resource.Column[*resourceQuota]{
