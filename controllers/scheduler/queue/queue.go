@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -97,7 +98,9 @@ func (q *Queue) Set(pod *corev1.Pod) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if f, flying := q.flights[pod.UID]; flying {
-		q.history.add(framework.Event{Action: framework.SelfChanged, Old: f.latest.Pod, New: pod})
+		if asksDifferently(f.latest.Pod, pod) {
+			q.history.add(framework.Event{Action: framework.SelfChanged, Old: f.latest.Pod, New: pod})
+		}
 		f.latest = parsed
 		return err
 	}
@@ -119,11 +122,17 @@ func (q *Queue) Set(pod *corev1.Pod) error {
 			q.move(item, active)
 		}
 	case unschedulable:
-		if q.helps(item, framework.Event{Action: framework.SelfChanged, Old: old.Pod, New: pod}) {
+		if asksDifferently(old.Pod, pod) && q.helps(item, framework.Event{Action: framework.SelfChanged, Old: old.Pod, New: pod}) {
 			q.ready(item)
 		}
 	}
 	return err
+}
+
+// asksDifferently says whether a pod wants something else than before. What
+// only its status says, often by the scheduler itself, is no reason to try again.
+func asksDifferently(old, pod *corev1.Pod) bool {
+	return !equality.Semantic.DeepEqual(old.Spec, pod.Spec) || !equality.Semantic.DeepEqual(old.Labels, pod.Labels)
 }
 
 // Remove forgets a pod. It does nothing for an unknown one.

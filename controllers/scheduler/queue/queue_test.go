@@ -194,6 +194,21 @@ func TestAPodThatChangesInFlightComesBackChanged(t *testing.T) {
 	})
 }
 
+func TestAStatusIsNoReasonToTryAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		defer q.Close()
+		set(t, q, pod("p", 0))
+		item := expect(t, q, "p")
+		said := pod("p", 0)
+		said.Status.Message = "no room"
+		set(t, q, said)
+		q.Reject(item, sets.New("Resources"))
+		set(t, q, pod("p", 0))
+		expect(t, q, "")
+	})
+}
+
 func TestADeletedPodDoesNotComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
