@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/coracle-k8s/coracle/cmd/host"
 )
 
 func main() { os.Exit(run()) }
@@ -18,6 +20,7 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "kubectl" {
 		return kubectl(os.Args[2:])
 	}
+	host.RouteLibraryLogs()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {

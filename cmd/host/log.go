@@ -37,8 +37,7 @@ func (l Log) start() error {
 			return fmt.Errorf("setting the log's %s: %w", name, err)
 		}
 	}
-	crlog.SetLogger(klog.Background().WithName("controllers"))
-	containerd.RouteLibraryLogs(klog.Background().WithName("containerd"))
+	RouteLibraryLogs()
 	if l.File == "" {
 		return nil
 	}
@@ -48,6 +47,12 @@ func (l Log) start() error {
 	}
 	klog.SetOutput(file)
 	return nil
+}
+
+// RouteLibraryLogs sends what libraries log by loggers of their own to ours. It is for main.
+func RouteLibraryLogs() {
+	crlog.SetLogger(klog.Background().WithName("controllers"))
+	containerd.RouteLibraryLogs(klog.Background().WithName("containerd"))
 }
 
 // rotated is a log file that is renamed when it is full.
