@@ -104,3 +104,20 @@ func parseIndex(text string, completions int32) (int32, error) {
 	}
 	return int32(n), nil
 }
+
+// firstCommon finds the lowest index that is in both lists; what cannot be read is skipped.
+func firstCommon(a, b string, completions int32) (index int32, ok bool) {
+	for left := range strings.SplitSeq(a, ",") {
+		first, last, err := parseInterval(left, completions)
+		if err != nil {
+			continue
+		}
+		for right := range strings.SplitSeq(b, ",") {
+			from, to, err := parseInterval(right, completions)
+			if err == nil && first <= to && from <= last {
+				return max(first, from), true
+			}
+		}
+	}
+	return 0, false
+}

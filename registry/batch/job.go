@@ -55,7 +55,7 @@ func jobs() *resource.Resource[*job] {
 			func(j *job) *metav1.LabelSelector { return j.Spec.Selector },
 		)...),
 		CopyStatus: func(into, from *job) { into.Status = from.Status },
-		Status:     &resource.Part[*job]{},
+		Status:     &resource.Part[*job]{Validate: batch.ValidateJobStatus},
 	})
 }
 
