@@ -18,13 +18,16 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/bootstrap"
 	"github.com/coracle-k8s/coracle/controllers/certificates"
 	"github.com/coracle-k8s/coracle/controllers/clusterroleaggregation"
+	"github.com/coracle-k8s/coracle/controllers/cronjob"
 	"github.com/coracle-k8s/coracle/controllers/daemon"
 	"github.com/coracle-k8s/coracle/controllers/deployment"
+	"github.com/coracle-k8s/coracle/controllers/disruption"
 	"github.com/coracle-k8s/coracle/controllers/endpoint"
 	"github.com/coracle-k8s/coracle/controllers/endpointslice"
 	"github.com/coracle-k8s/coracle/controllers/endpointslicemirroring"
 	"github.com/coracle-k8s/coracle/controllers/garbagecollector"
 	"github.com/coracle-k8s/coracle/controllers/ipallocator"
+	"github.com/coracle-k8s/coracle/controllers/job"
 	"github.com/coracle-k8s/coracle/controllers/namespace"
 	"github.com/coracle-k8s/coracle/controllers/nodeipam"
 	"github.com/coracle-k8s/coracle/controllers/nodelifecycle"
@@ -38,6 +41,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
+	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
 )
 
 // Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called for each controller
@@ -126,12 +130,15 @@ func all() []unit {
 		{bootstrap.CleanerName, func(k kit) error { return bootstrap.RegisterCleaner(k.mgr, k.client()) }},
 		{certificates.Name, registerCertificates},
 		{clusterroleaggregation.Name, func(k kit) error { return clusterroleaggregation.Register(k.mgr, k.client()) }},
+		{cronjob.Name, func(k kit) error { return cronjob.Register(k.mgr, k.client(), k.recorder()) }},
 		{daemon.Name, func(k kit) error { return daemon.Register(k.mgr, k.client(), k.recorder()) }},
 		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
+		{disruption.Name, func(k kit) error { return disruption.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpoint.Name, func(k kit) error { return endpoint.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpointslice.Name, registerEndpointSlice},
 		{endpointslicemirroring.Name, func(k kit) error { return endpointslicemirroring.Register(k.mgr, k.client(), k.recorder()) }},
 		{garbagecollector.Name, registerGarbageCollector},
+		{job.Name, func(k kit) error { return job.Register(k.mgr, k.client(), k.recorder()) }},
 		{namespace.Name, registerNamespace},
 		{nodelifecycle.Account, registerNodeIPAM},
 		{nodelifecycle.Account, registerNodeLifecycle},
@@ -142,6 +149,7 @@ func all() []unit {
 		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},
 		{statefulset.Name, func(k kit) error { return statefulset.Register(k.mgr, k.client(), k.recorder()) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
+		{ttlafterfinished.Name, func(k kit) error { return ttlafterfinished.Register(k.mgr, k.client()) }},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,7 +29,7 @@ const (
 // AddIndexes indexes every kind that has a controlling owner by it. Call once for each manager, before any informer
 // is started.
 func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	for _, kind := range []client.Object{&corev1.Pod{}, &appsv1.ReplicaSet{}, &appsv1.ControllerRevision{}} {
+	for _, kind := range []client.Object{&corev1.Pod{}, &appsv1.ReplicaSet{}, &appsv1.ControllerRevision{}, &batchv1.Job{}} {
 		if err := indexer.IndexField(ctx, kind, byController, controllerUID); err != nil {
 			return fmt.Errorf("indexing %T by controller: %w", kind, err)
 		}
