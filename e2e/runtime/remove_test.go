@@ -19,7 +19,7 @@ func TestRemoveAllLeavesNothing(t *testing.T) {
 	n := start(t, newConfig(t))
 	n.load(t)
 	net := n.join(t)
-	n.pod(t, "a")
+	_, container := n.pod(t, "a")
 	_, orphan := n.pod(t, "b")
 	n.Stop()
 	killShimOf(t, orphan)
@@ -39,8 +39,11 @@ func TestRemoveAllLeavesNothing(t *testing.T) {
 			t.Fatalf("removing the network: %v", err)
 		}
 	}
+	if left := append(processesOf(container), processesOf(orphan)...); len(left) > 0 {
+		t.Errorf("processes of containers are left: %v", left)
+	}
 	for _, path := range glob(t, "/proc/[0-9]*/cmdline") {
-		if content, err := os.ReadFile(path); err == nil && (strings.Contains(string(content), "containerd-shim") || strings.HasPrefix(string(content), "sleep")) {
+		if content, err := os.ReadFile(path); err == nil && strings.Contains(string(content), n.Endpoint()) {
 			t.Errorf("%s is left: %q", path, content)
 		}
 	}
@@ -78,19 +81,14 @@ func TestRemoveAllLeavesNothing(t *testing.T) {
 // killShimOf kills the shim of a container, which goes on without it.
 func killShimOf(t *testing.T, container string) {
 	t.Helper()
-	for _, path := range glob(t, "/proc/[0-9]*/cgroup") {
-		content, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(content), container) {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join(filepath.Dir(path), "status"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rest, _ := strings.Cut(string(stat), "PPid:")
-		parent := strings.Fields(rest)[0]
-		kill(t, parent)
-		return
+	pids := processesOf(container)
+	if len(pids) == 0 {
+		t.Fatal("the container has no process")
 	}
-	t.Fatal("the container has no process")
+	status, err := os.ReadFile(filepath.Join("/proc", pids[0], "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "PPid:")
+	kill(t, strings.Fields(rest)[0])
 }

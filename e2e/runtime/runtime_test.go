@@ -118,21 +118,28 @@ func TestKilledProcessLeavesContainersRunning(t *testing.T) {
 	}
 }
 
-// endContainer kills the processes whose cgroup names the container.
+// endContainer kills the processes whose cgroup names the container, and waits until they are gone.
 func endContainer(t *testing.T, container string) {
 	t.Helper()
-	killed := false
-	for _, path := range glob(t, "/proc/[0-9]*/cgroup") {
-		content, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(content), container) {
-			continue
-		}
-		killed = true
-		kill(t, filepath.Base(filepath.Dir(path)))
-	}
-	if !killed {
+	pids := processesOf(container)
+	if len(pids) == 0 {
 		t.Fatal("the container has no process")
 	}
+	for _, pid := range pids {
+		kill(t, pid)
+	}
+	eventually(t, "the container is gone", func() bool { return len(processesOf(container)) == 0 })
+}
+
+func processesOf(container string) []string {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cgroup")
+	var pids []string
+	for _, path := range paths {
+		if content, err := os.ReadFile(path); err == nil && strings.Contains(string(content), container) {
+			pids = append(pids, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return pids
 }
 
 func kill(t *testing.T, pid string) {

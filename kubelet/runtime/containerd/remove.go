@@ -70,30 +70,53 @@ func removeRecords(ctx context.Context, c Config) error {
 	return errors.Join(failed...)
 }
 
-// unmountBeneath unmounts what is mounted on or beneath a directory, the last mounted first.
+// unmountBeneath unmounts what is mounted beneath a directory, the last mounted first. The directory itself may be a disk
+// that its owner mounted there.
 func unmountBeneath(dir string) error {
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	mounts, err := mountsBeneath(dir)
 	if err != nil {
-		return fmt.Errorf("listing mounts: %w", err)
+		return err
 	}
 	var failed []error
 	for _, m := range slices.Backward(mounts) {
-		err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		err := unix.Unmount(m, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) { // went with another
-			failed = append(failed, fmt.Errorf("unmounting %s: %w", m.Mountpoint, err))
+			failed = append(failed, fmt.Errorf("unmounting %s: %w", m, err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
+// mountsBeneath lists mount points in the order of mounting.
+func mountsBeneath(dir string) ([]string, error) {
+	real, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(real))
+	if err != nil {
+		return nil, fmt.Errorf("listing mounts: %w", err)
+	}
+	var points []string
+	for _, m := range mounts {
+		if m.Mountpoint != real {
+			points = append(points, m.Mountpoint)
+		}
+	}
+	return points, nil
+}
+
 // removeState deletes the state directory, but never through a mount into something else.
 func removeState(dir string) error {
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	mounts, err := mountsBeneath(dir)
 	if err != nil {
-		return fmt.Errorf("listing mounts: %w", err)
+		return err
 	}
 	if len(mounts) > 0 {
-		return fmt.Errorf("removing %s: %s is still mounted", dir, mounts[0].Mountpoint)
+		return fmt.Errorf("removing %s: %s is still mounted", dir, mounts[0])
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err
