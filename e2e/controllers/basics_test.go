@@ -140,21 +140,21 @@ func TestNamespaceIsEmptiedAndGoes(t *testing.T) {
 	ns := namespace(t)
 	create(t, deployment(ns, 2))
 	create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "c", Finalizers: []string{"example.com/hold"}}})
-	gonner := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
-	if err := admin.Delete(t.Context(), gonner); err != nil {
+	doomed := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
+	if err := admin.Delete(t.Context(), doomed); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, gonner, func() error {
+	eventually(t, doomed, func() error {
 		runPods(t, ns)
-		for _, c := range gonner.Status.Conditions {
+		for _, c := range doomed.Status.Conditions {
 			if c.Type == corev1.NamespaceFinalizersRemaining && strings.Contains(c.Message, "example.com/hold in 1 resource instances") {
 				return nil
 			}
 		}
-		return fmt.Errorf("conditions %v", gonner.Status.Conditions)
+		return fmt.Errorf("conditions %v", doomed.Status.Conditions)
 	})
 	change(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "c"}}, update, func(c *corev1.ConfigMap) { c.Finalizers = nil })
-	gone(t, gonner)
+	gone(t, doomed)
 }
 
 func TestServiceListsItsReadyPods(t *testing.T) {
