@@ -90,6 +90,9 @@ func (c *Cluster) configOf(user string) *rest.Config {
 	if strings.HasPrefix(user, "system:node:") {
 		groups = []string{"system:nodes"}
 	}
+	if user == "system:apiserver" { // the API server's own work: the record of cluster IPs
+		groups = []string{"system:masters"}
+	}
 	return c.api.ClientConfig(user, groups...)
 }
 
