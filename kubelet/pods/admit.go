@@ -57,10 +57,10 @@ func fits(pod *corev1.Pod, node *corev1.Node, others []*corev1.Pod) *status.Verd
 		return outOf(corev1.ResourcePods, 1, int64(len(others)), limit.Value())
 	}
 	if ok, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node); err != nil || !ok {
-		return &status.Verdict{Reason: "NodeAffinity", Message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"}
+		return &status.Verdict{Warning: true, Reason: "NodeAffinity", Message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"}
 	}
 	if portTaken(pod, others) {
-		return &status.Verdict{Reason: "NodePorts", Message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"}
+		return &status.Verdict{Warning: true, Reason: "NodePorts", Message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"}
 	}
 	used := corev1.ResourceList{}
 	for _, o := range others {
@@ -90,7 +90,8 @@ func fits(pod *corev1.Pod, node *corev1.Node, others []*corev1.Pod) *status.Verd
 
 func outOf(name corev1.ResourceName, asked, used, have int64) *status.Verdict {
 	return &status.Verdict{
-		Reason: "OutOf" + string(name),
+		Warning: true,
+		Reason:  "OutOf" + string(name),
 		Message: fmt.Sprintf("Pod was rejected: Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d",
 			name, asked, used, have),
 	}

@@ -128,6 +128,7 @@ type Manager struct {
 	Config
 	observer *runtime.Observer
 	dns      dnsSource
+	users    *userRanges
 
 	// admission is held while a Pod's share of the node is weighed against the others'.
 	admission sync.Mutex
@@ -142,7 +143,8 @@ type Manager struct {
 func New(c Config) *Manager {
 	return &Manager{
 		Config: c, observer: runtime.NewObserver(c.Runtime), workers: map[types.UID]*worker{},
-		dns: dnsSource{servers: c.ClusterDNS, domain: c.ClusterDomain, host: c.ResolvConf},
+		users: newUserRanges(c.PodsDir),
+		dns:   dnsSource{servers: c.ClusterDNS, domain: c.ClusterDomain, host: c.ResolvConf},
 	}
 }
 
@@ -270,6 +272,7 @@ func (m *Manager) forget(w *worker) {
 	m.mu.Unlock()
 	m.Status.Forget(w.uid)
 	m.Images.Forget(w.uid)
+	m.users.forget(w.uid)
 }
 
 // Pods returns the Pods that the manager works on, with their latest statuses.

@@ -20,6 +20,7 @@ type run struct {
 	sandboxID string
 	sandbox   *runtimeapi.PodSandboxConfig
 	podIPs    []string
+	userNS    *runtimeapi.UserNamespace
 }
 
 func (r *run) do(ctx context.Context, a action) error {

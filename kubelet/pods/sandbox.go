@@ -56,6 +56,11 @@ func (r *run) configureSandbox(context.Context) error {
 			"pod: %q. kubelet does not have ClusterDNS IP configured and cannot create Pod using %q policy. Falling back to %q policy.",
 			r.pod.Name, corev1.DNSClusterFirst, corev1.DNSDefault)
 	}
+	users, err := r.users.of(r.pod)
+	if err != nil {
+		return err
+	}
+	r.userNS = users
 	hostname, _ := r.hostname(r.pod)
 	attempt := uint32(0)
 	if s := r.observed.Sandbox(); s != nil {
@@ -67,6 +72,7 @@ func (r *run) configureSandbox(context.Context) error {
 		CgroupParent: r.sandbox.Linux.CgroupParent,
 		Resources:    r.Resources.Pod(r.pod),
 		SeccompRoot:  r.SeccompDir,
+		UserNS:       users,
 	})
 	return nil
 }

@@ -138,7 +138,7 @@ func (r *run) config(ctx context.Context, a startContainer, image string) (*runt
 		Command: command, Args: args, Env: environment.KeyValues(), Mounts: mounts,
 		Resources: r.Resources.Container(r.pod, c), TargetID: target,
 		SupplementalGroups: r.Volumes.SupplementalGroups(r.pod),
-		ImageUID:           uid, ImageUsername: username, SeccompRoot: r.SeccompDir,
+		ImageUID:           uid, ImageUsername: username, SeccompRoot: r.SeccompDir, UserNS: r.userNS,
 	}), nil
 }
 

@@ -27,6 +27,7 @@ type worker struct {
 	uid     types.UID
 	wake    chan struct{}
 	backoff backoffs
+	told    map[string]string // the instance, by container name, whose restart was last told to be held back
 
 	mu       sync.Mutex
 	pod      *corev1.Pod
@@ -57,7 +58,7 @@ type batch struct {
 func newWorker(m *Manager, pod *corev1.Pod) *worker {
 	w := &worker{
 		Manager: m, uid: pod.UID, pod: pod, wake: make(chan struct{}, 1), seen: &runtime.Pod{UID: pod.UID},
-		failures: map[string]status.Waiting{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{},
+		failures: map[string]status.Waiting{}, told: map[string]string{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{},
 	}
 	w.poke()
 	return w
@@ -175,6 +176,7 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 		w.judgeQuietly(f.pod, p.verdict)
 	}
 	w.watchProbes(f, p)
+	w.tellBackoffs(f, p)
 	if !f.removed {
 		w.report(f, p, pending)
 	}
@@ -204,8 +206,25 @@ func (w *worker) judgeQuietly(pod *corev1.Pod, v *status.Verdict) {
 	first := w.verdict == nil
 	w.verdict = v
 	w.mu.Unlock()
-	if first {
-		w.event(pod, nil, corev1.EventTypeNormal, v.Reason, "%s", v.Message)
+	if !first {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if v.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	w.event(pod, nil, kind, v.Reason, "%s", strings.TrimPrefix(v.Message, "Pod was rejected: "))
+}
+
+// tellBackoffs records each held back restart once.
+func (w *worker) tellBackoffs(f facts, p plan) {
+	for name := range p.waiting {
+		newest := f.runtime.Container(name)
+		if newest == nil || w.told[name] == newest.ID {
+			continue
+		}
+		w.told[name] = newest.ID
+		w.event(f.pod, &corev1.Container{Name: name}, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container %s in pod %s", name, podTitle(f.pod))
 	}
 }
 

@@ -33,6 +33,11 @@ type ContainerInput struct {
 // ContainerConfig renders the runtime's configuration of one container instance.
 func ContainerConfig(in ContainerInput) *runtimeapi.ContainerConfig {
 	c := in.Container
+	if in.UserNS != nil {
+		for _, m := range in.Mounts {
+			m.UidMappings, m.GidMappings = in.UserNS.Uids, in.UserNS.Gids
+		}
+	}
 	return &runtimeapi.ContainerConfig{
 		Metadata:    &runtimeapi.ContainerMetadata{Name: c.Name, Attempt: uint32(in.RestartCount)},
 		Image:       &runtimeapi.ImageSpec{Image: in.ImageRef, UserSpecifiedImage: c.Image},

@@ -26,6 +26,8 @@ type Waiting struct {
 // Verdict ends a Pod for a reason that does not lie in its containers: rejected, evicted, or over its deadline.
 type Verdict struct {
 	Reason, Message string
+	// Warning says that the node, not the Pod's own specification, brought this about.
+	Warning bool
 	// Conditions are added to the Pod's own, such as DisruptionTarget.
 	Conditions []corev1.PodCondition
 }
