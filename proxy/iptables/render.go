@@ -207,7 +207,10 @@ func (n Node) input() builder {
 // forward lets Pods' packets pass whatever the policy of the node's own filter.
 func (n Node) forward() builder {
 	var b builder
-	b.add("-m conntrack --ctstate INVALID -j DROP")
+	if n.ClusterCIDR.IsValid() {
+		// Answers that the kernel does not take for such keep their real source, which clients would reset.
+		b.add("-s", n.ClusterCIDR.Masked().String(), comment("services"), "-m conntrack --ctstate INVALID -j DROP")
+	}
 	b.add(comment("services"), "-m mark --mark", mark, "-j ACCEPT")
 	b.add(comment("services"), "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
 	if n.ClusterCIDR.IsValid() {
