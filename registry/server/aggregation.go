@@ -69,11 +69,15 @@ func (s *Server) registerGroups(top *aggregator.APIAggregator, extensions *apise
 	}
 	services := top.APIRegistrationInformers.Apiregistration().V1().APIServices()
 	register := autoregister.NewAutoRegisterController(services, client)
+	var names []string
 	for gv, at := range priorities() {
-		if len(s.endpoints[gv]) > 0 || gv == (schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}) {
-			register.AddAPIServiceToSyncOnStart(apiService(gv, at))
-		}
+		service := apiService(gv, at)
+		register.AddAPIServiceToSyncOnStart(service)
+		names = append(names, service.Name)
 		s.generic.AggregatedDiscoveryGroupManager.SetGroupVersionPriority(metav1.GroupVersion(gv), int(at.group), int(at.version))
+	}
+	if err := top.GenericAPIServer.AddBootSequenceHealthChecks(registered(names, services.Lister())); err != nil {
+		return fmt.Errorf("adding health checks: %w", err)
 	}
 	crds := newDefinedGroups(extensions.Informers.Apiextensions().V1().CustomResourceDefinitions(), register)
 	return top.GenericAPIServer.AddPostStartHook("kube-apiserver-autoregistration", func(hook genericapiserver.PostStartHookContext) error {

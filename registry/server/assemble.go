@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 
@@ -75,15 +76,24 @@ func (s *Server) install(main *genericapiserver.GenericAPIServer) error {
 }
 
 // document describes all that is served.
-func (s *Server) document(main *genericapiserver.GenericAPIServer, extensions *apiserver.CustomResourceDefinitions, top *aggregator.APIAggregator) (err error) {
+func (s *Server) document(main *genericapiserver.GenericAPIServer, extensions *apiserver.CustomResourceDefinitions, top *aggregator.APIAggregator) error {
 	for _, each := range []*genericapiserver.GenericAPIServer{main, extensions.GenericAPIServer, top.GenericAPIServer} {
 		s.services = append(s.services, each.Handler.GoRestfulContainer.RegisteredWebServices()...)
 	}
-	s.openapi, err = openapi.New(openapi.Config{
+	documents, err := openapi.New(openapi.Config{
 		BuiltIn:     s.config.OpenAPI,
 		Definitions: extensions.Informers.Apiextensions().V1().CustomResourceDefinitions().Lister(),
+		Aggregated: &openapi.Aggregated{
+			Services:    top.APIRegistrationInformers.Apiregistration().V1().APIServices().Lister(),
+			Resolver:    s.resolver(),
+			Certificate: s.proxyCertificate,
+		},
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	documents.Install(top.GenericAPIServer.Handler.NonGoRestfulMux)
+	return nil
 }
 
 // declare registers the resources in the scheme.
@@ -110,4 +120,16 @@ func (s *Server) declare() error {
 // notFound is the end of the chain of servers.
 func notFound() genericapiserver.DelegationTarget {
 	return genericapiserver.NewEmptyDelegateWithCustomHandler(http.NotFoundHandler())
+}
+
+// proxyCertificate is how the server proves itself to aggregated ones; none where it has no certificate for that.
+func (s *Server) proxyCertificate() (*tls.Certificate, error) {
+	if s.config.FrontProxy.CertFile == "" {
+		return &tls.Certificate{}, nil
+	}
+	pair, err := tls.LoadX509KeyPair(s.config.FrontProxy.CertFile, s.config.FrontProxy.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the front proxy's certificate: %w", err)
+	}
+	return &pair, nil
 }

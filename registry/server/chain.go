@@ -14,7 +14,7 @@ import (
 // chain is the way of a request, read from the bottom up: it is known and recorded before it may wait for its turn, and has
 // waited before it is authorized. Admission comes behind, when an object has been read.
 func (s *Server) chain(api http.Handler, c *genericapiserver.Config) http.Handler {
-	h := s.describing(api)
+	h := api
 	h = filters.WithAuthorization(h, c.Authorization.Authorizer, c.Serializer)
 	h = inTurn(h, c)
 	h = impersonation.WithConstrainedImpersonation(h, c.Authorization.Authorizer, c.Serializer)
@@ -48,9 +48,4 @@ func inTurn(h http.Handler, c *genericapiserver.Config) http.Handler {
 
 func unauthorized(c *genericapiserver.Config) http.Handler {
 	return filters.WithFailedAuthenticationAudit(filters.Unauthorized(c.Serializer), c.AuditBackend, c.AuditPolicyRuleEvaluator)
-}
-
-// describing answers requests for OpenAPI documents. The chain is built before there is something to describe.
-func (s *Server) describing(api http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.openapi.Or(api).ServeHTTP(w, r) })
 }

@@ -6,7 +6,9 @@ import (
 	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/registry/core"
 	"github.com/coracle-k8s/coracle/registry/core/address"
@@ -19,12 +21,12 @@ var nodePorts = address.PortRange{First: 30000, Size: 2768}
 
 // core declares the core group.
 func (s *Server) core() (group, error) {
-	addresses, err := s.addresses()
-	if err != nil {
+	var err error
+	if s.allocator, err = s.addresses(); err != nil {
 		return group{}, fmt.Errorf("handing out addresses: %w", err)
 	}
 	c := core.Config{
-		Addresses:  addresses,
+		Addresses:  s.allocator,
 		Authorizer: s.authorizer,
 		Budgets:    s.client.PolicyV1(),
 		Components: map[string]func(context.Context) error{"etcd-0": s.backend.Healthy},
@@ -56,4 +58,20 @@ func (s *Server) addresses() (*address.Allocator, error) {
 		IPs:          address.Objects(s.client.NetworkingV1(), networking.IPAddresses().Lister(), networking.ServiceCIDRs().Lister()),
 		Ports:        address.InEtcd(s.backend.Client.Client, storage.Root+address.PortsKey, codec),
 	})
+}
+
+// repairAddresses keeps the record of node ports in agreement with Services, until ctx ends.
+func (s *Server) repairAddresses(ctx context.Context) {
+	list := func(ctx context.Context) ([]*corev1.Service, error) {
+		all, err := s.client.CoreV1().Services(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("listing Services: %w", err)
+		}
+		services := make([]*corev1.Service, len(all.Items))
+		for i := range all.Items {
+			services[i] = &all.Items[i]
+		}
+		return services, nil
+	}
+	s.allocator.Run(ctx, list, func(err error) { klog.FromContext(ctx).Error(err, "Repairing addresses of Services") })
 }

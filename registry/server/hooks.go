@@ -19,11 +19,11 @@ func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
 		return fmt.Errorf("adding hooks: %w", err)
 	}
 	s.bootstrap = bootstrap.New(bootstrap.Config{
-		Client:    s.client,
-		ServiceIP: s.config.ServiceCIDR.Masked().Addr().Next(),
-		Address:   s.config.AdvertiseAddress,
-		Port:      s.config.port(),
-		Trust:     s.trust(),
+		Client:      s.client,
+		ServiceCIDR: s.config.ServiceCIDR.Masked(),
+		Address:     s.config.AdvertiseAddress,
+		Port:        s.config.port(),
+		Trust:       s.trust(),
 	})
 	for _, step := range s.bootstrap.Steps() {
 		err := main.AddPostStartHook(step.Name, func(hook genericapiserver.PostStartHookContext) error {
@@ -33,6 +33,13 @@ func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
 		if err != nil {
 			return fmt.Errorf("adding hooks: %w", err)
 		}
+	}
+	err := main.AddPostStartHook("start-service-ip-repair-controllers", func(hook genericapiserver.PostStartHookContext) error {
+		go s.repairAddresses(hook)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("adding hooks: %w", err)
 	}
 	return nil
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/coracle-k8s/coracle/apis/scheme"
 	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
 	"github.com/coracle-k8s/coracle/registry/authz/rbac"
+	"github.com/coracle-k8s/coracle/registry/core/address"
 	"github.com/coracle-k8s/coracle/registry/inprocess"
 	"github.com/coracle-k8s/coracle/registry/resource"
 	"github.com/coracle-k8s/coracle/registry/server/bootstrap"
-	"github.com/coracle-k8s/coracle/registry/server/openapi"
 	"github.com/coracle-k8s/coracle/registry/storage"
 	"github.com/coracle-k8s/coracle/registry/tee"
 )
@@ -40,11 +40,11 @@ type Server struct {
 	rules      authorizer.RuleResolver
 	guard      rbac.Guard
 
+	allocator    *address.Allocator
 	generic      *genericapiserver.Config
 	declarations []resource.Declaration
 	endpoints    resource.Storage
 	services     []*restful.WebService
-	openapi      *openapi.Handler
 	bootstrap    *bootstrap.Bootstrap
 	run          func(context.Context) error
 	complete     chan struct{} // closed when all URLs are known

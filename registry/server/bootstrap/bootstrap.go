@@ -20,9 +20,11 @@ import (
 type Config struct {
 	// Client acts as a member of system:masters.
 	Client kubernetes.Interface
-	// ServiceIP is the cluster IP of Service kubernetes, which leads to Port at Address.
-	ServiceIP, Address netip.Addr
-	Port               int
+	// ServiceCIDR is where Services have their addresses. The first one is that of Service kubernetes, which leads to Port
+	// at Address.
+	ServiceCIDR netip.Prefix
+	Address     netip.Addr
+	Port        int
 	// Trust is what aggregated API servers are told about who may name users.
 	Trust Trust
 }
@@ -46,6 +48,7 @@ func steps() []Step {
 		{Name: "scheduling/bootstrap-system-priority-classes", ensure: ensurePriorityClasses},
 		{Name: "start-cluster-authentication-info-controller", ensure: ensureTrust, needs: namespacesStep},
 		{Name: "bootstrap-controller", ensure: ensureService, needs: namespacesStep},
+		{Name: "start-kubernetes-service-cidr-controller", ensure: ensureServiceCIDR},
 	}
 }
 

@@ -29,7 +29,7 @@ func ensureService(ctx context.Context, c Config) error {
 			Ports: []corev1.ServicePort{{
 				Name: portName, Protocol: corev1.ProtocolTCP, Port: servicePort, TargetPort: intstr.FromInt(c.Port),
 			}},
-			ClusterIP:       c.ServiceIP.String(),
+			ClusterIP:       c.ServiceCIDR.Addr().Next().String(),
 			IPFamilyPolicy:  ptr.To(corev1.IPFamilyPolicySingleStack),
 			SessionAffinity: corev1.ServiceAffinityNone,
 			Type:            corev1.ServiceTypeClusterIP,

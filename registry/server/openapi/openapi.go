@@ -18,8 +18,8 @@ type Config struct {
 	BuiltIn fs.FS
 	// Definitions are the custom resources.
 	Definitions listers.CustomResourceDefinitionLister
-	// Aggregated are the other API servers behind this one; may be nil.
-	Aggregated Aggregated
+	// Aggregated are the API servers behind this one; may be nil.
+	Aggregated *Aggregated
 }
 
 // Handler answers /openapi/v2 and /openapi/v3.
@@ -45,24 +45,33 @@ func New(c Config) (*Handler, error) {
 	return h, nil
 }
 
-// Or serves /openapi itself and leaves all else to next.
-func (h *Handler) Or(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, ok := strings.CutPrefix(r.URL.Path, "/openapi/")
-		switch {
-		case !ok:
-			next.ServeHTTP(w, r)
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-		case path == "v2":
-			h.serveV2(w, r)
-		case path == "v3" || path == "v3/":
+// Paths is where handlers are put.
+type Paths interface {
+	Handle(path string, handler http.Handler)
+	HandlePrefix(path string, handler http.Handler)
+}
+
+// Install serves /openapi.
+func (h *Handler) Install(paths Paths) {
+	paths.Handle("/openapi/v2", onlyGet(h.serveV2))
+	paths.Handle("/openapi/v3", onlyGet(h.serveIndex))
+	paths.HandlePrefix("/openapi/v3/", onlyGet(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/openapi/v3"), "/")
+		if path == "" {
 			h.serveIndex(w, r)
-		case strings.HasPrefix(path, "v3/"):
-			h.serveV3(w, r, strings.TrimPrefix(path, "v3/"))
-		default:
-			next.ServeHTTP(w, r)
+			return
 		}
+		h.serveV3(w, r, path)
+	}))
+}
+
+func onlyGet(serve http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		serve(w, r)
 	})
 }
 

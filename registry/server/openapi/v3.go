@@ -43,7 +43,7 @@ func (h *Handler) serveIndex(w http.ResponseWriter, r *http.Request) {
 		add(path, hash)
 	}
 	if h.config.Aggregated != nil {
-		for path, hash := range h.config.Aggregated.Index(r.Context()) {
+		for path, hash := range h.config.Aggregated.index(r.Context()) {
 			add(path, hash)
 		}
 	}
@@ -66,13 +66,12 @@ func v3Path(name string) (string, bool) {
 }
 
 func (h *Handler) serveV3(w http.ResponseWriter, r *http.Request, path string) {
-	path = strings.TrimSuffix(path, "/")
 	d, err := h.builtIn("v3/" + strings.ReplaceAll(path, "/", ",") + ".json")
 	if errors.Is(err, fs.ErrNotExist) {
 		d, err = h.custom(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) && h.config.Aggregated != nil {
-		if h.config.Aggregated.Serve(w, r, path) {
+		if h.config.Aggregated.serve(w, r, path) {
 			return
 		}
 	}
