@@ -1,6 +1,7 @@
 package address
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/big"
@@ -54,39 +55,6 @@ func (a *Allocator) freePorts(ctx context.Context, ports []int32) {
 		}
 		return nil
 	})
-}
-
-// Repair makes the record of ports agree with the Services that there are. Ports of Services are taken; ports that no
-// Service has are given back when two repairs in a row find them so: they may have been taken for one about to be written.
-func (a *Allocator) Repair(ctx context.Context, services []*corev1.Service) error {
-	a.repairing.Lock()
-	defer a.repairing.Unlock()
-	used := map[int32]bool{}
-	for _, s := range services {
-		for _, port := range portsOf(s) {
-			used[port] = true
-		}
-	}
-	var unused map[int32]bool
-	err := a.change(ctx, false, func(b *bitmap) error {
-		unused = map[int32]bool{}
-		for port := a.config.NodePorts.First; port < a.config.NodePorts.First+a.config.NodePorts.Size; port++ {
-			switch {
-			case used[port]:
-				b.set(port, true)
-			case b.taken(port) && a.unused[port]:
-				b.set(port, false)
-			case b.taken(port):
-				unused[port] = true
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("repairing the record of node ports: %w", err)
-	}
-	a.unused = unused
-	return nil
 }
 
 // A bitmap has a bit for each port of a range.
@@ -197,7 +165,8 @@ func (e *etcd) Change(ctx context.Context, change func(*corev1.RangeAllocation) 
 		if failed != nil && fresh {
 			return failed
 		}
-		done, err := e.write(ctx, changed, failed == nil)
+		same := changed.Range == e.record.Range && bytes.Equal(changed.Data, e.record.Data)
+		done, err := e.write(ctx, changed, failed == nil && !same)
 		if err != nil {
 			return err
 		}
@@ -207,7 +176,7 @@ func (e *etcd) Change(ctx context.Context, change func(*corev1.RangeAllocation) 
 	}
 }
 
-// write reports whether the record was as last seen, and writes the changed one if it was. If not it is read anew.
+// write reports whether the record was as last seen, and puts the changed one if it was. If not it is read anew.
 func (e *etcd) write(ctx context.Context, changed *corev1.RangeAllocation, put bool) (bool, error) {
 	var then []clientv3.Op
 	if put {
