@@ -89,12 +89,18 @@ func TestResourcesChangeInPlace(t *testing.T) {
 	if s := p.Status.ContainerStatuses[0]; s.ContainerID != id || s.RestartCount != 0 {
 		t.Errorf("the container was restarted: %+v", s)
 	}
-	p.Spec.Containers[0].Resources = limits("1000", "128Mi")
+	w.create(pod("big", forever, func(p *corev1.Pod) { p.Spec.Containers[0].Resources = limits("3", "64Mi") }))
+	w.until("big", "ran", running)
+	p.Spec.Containers[0].Resources = limits("2", "128Mi")
 	if _, err := w.client.CoreV1().Pods("default").UpdateResize(t.Context(), "resized", p, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.until("resized", "was refused", func(p *corev1.Pod) bool {
+	w.until("resized", "waited", func(p *corev1.Pod) bool {
 		c := core.PodCondition(p, corev1.PodResizePending)
-		return c != nil && c.Reason == corev1.PodReasonInfeasible
+		return c != nil && c.Reason == corev1.PodReasonDeferred
+	})
+	w.delete("big")
+	w.until("resized", "had the room", func(p *corev1.Pod) bool {
+		return p.Status.ContainerStatuses[0].Resources.Limits.Cpu().Value() == 2 && core.PodCondition(p, corev1.PodResizePending) == nil
 	})
 }

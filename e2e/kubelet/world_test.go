@@ -119,7 +119,7 @@ func (w *world) startKubelet() {
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
 		RuntimeClass: func(name string) (*nodev1.RuntimeClass, error) { return classes.Get(name) },
 		Objects:      source, RuntimeEndpoint: w.endpoint, JoinNetwork: net4.Join, CgroupRoot: nodens.CgroupRoot(),
-		ClusterDNS: []netip.Addr{netip.MustParseAddr("10.96.0.10")},
+		CPUs: 4, ClusterDNS: []netip.Addr{netip.MustParseAddr("10.96.0.10")},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,8 +56,8 @@ func probeOf(name string, period, failures int32) *corev1.Probe {
 func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: map[string]Outcome{"startup": Unhealthy, "ready": Healthy, "live": Healthy}, asked: map[string]int{}}
-		changes := 0
-		p := New(s, "", nil, func(types.UID) { changes++ })
+		var changes atomic.Int32
+		p := New(s, "", nil, func(types.UID) { changes.Add(1) })
 		ctx, cancel := context.WithCancel(t.Context())
 		go p.Run(ctx)
 		pod := &corev1.Pod{}
@@ -106,8 +107,8 @@ func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 		if startup, _, _ := p.Findings("id"); startup != nil {
 			t.Error("findings outlive their probes")
 		}
-		if changes != 6 {
-			t.Errorf("%d changes told", changes)
+		if n := changes.Load(); n != 6 {
+			t.Errorf("%d changes told", n)
 		}
 		cancel()
 	})
