@@ -108,7 +108,7 @@ k cp "$NAMESPACE/$pod:/tmp/file" "$work/out" >/dev/null
 cmp "$work/in" "$work/out" || fail "the file changed on its way"
 
 step "Attached to a running container"
-k run echo --image=web:v1 --restart=Never --stdin --command -- sh -c 'while read -r line; do echo "heard $line"; done'
+k run echo --image=web:v1 --restart=Never --stdin --attach=false --command -- sh -c 'while read -r line; do echo "heard $line"; done'
 k wait --for=condition=Ready pod/echo --timeout=60s
 printf 'you\n' | q attach -i echo | tee "$work/attach" || true
 grep -q 'heard you' "$work/attach" || fail "attach did not answer"

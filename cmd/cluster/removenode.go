@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
@@ -30,12 +31,14 @@ const (
 // last: containers, mounts, network, packet rules, cgroups. What is written on disk stays. Each step is told to removed; one
 // that goes wrong does not keep back the others. Idempotent.
 func RemoveNode(ctx context.Context, o Options, removed func(what string)) error {
+	runtime := o.containerd()
+	runtime.Log = logr.Discard() // it complains of the containers that end, and errors are returned
 	var errs []error
 	for _, step := range []struct {
 		what   string
 		remove func() error
 	}{
-		{"containers", func() error { return containerd.RemoveAll(ctx, o.containerd()) }},
+		{"containers", func() error { return containerd.RemoveAll(ctx, runtime) }},
 		{"volumes", func() error { return unmountBelow(filepath.Join(kubeletDir, "pods")) }},
 		{"packet rules", func() error { return proxy.Cleanup(ctx) }},
 		{"Pod network", network.New(network.Config{DataDir: o.DataDir}).Remove},

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
 	"github.com/coracle-k8s/coracle/cmd/host"
@@ -20,7 +21,7 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "kubectl" {
 		return kubectl(os.Args[2:])
 	}
-	host.RouteLibraryLogs()
+	host.RouteLibraryLogs(logr.Discard()) // a server routes them into its log
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
 	crlog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -37,7 +38,7 @@ func (l Log) start() error {
 			return fmt.Errorf("setting the log's %s: %w", name, err)
 		}
 	}
-	RouteLibraryLogs()
+	RouteLibraryLogs(klog.Background())
 	if l.File == "" {
 		return nil
 	}
@@ -49,10 +50,10 @@ func (l Log) start() error {
 	return nil
 }
 
-// RouteLibraryLogs sends what libraries log by loggers of their own to ours. It is for main.
-func RouteLibraryLogs() {
-	crlog.SetLogger(klog.Background().WithName("controllers"))
-	containerd.RouteLibraryLogs(klog.Background().WithName("containerd"))
+// RouteLibraryLogs sends what libraries log by loggers of their own to to. It is for main.
+func RouteLibraryLogs(to logr.Logger) {
+	crlog.SetLogger(to.WithName("controllers"))
+	containerd.RouteLibraryLogs(to.WithName("containerd"))
 }
 
 // rotated is a log file that is renamed when it is full.
