@@ -24,6 +24,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis"
 
 	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/logs"
 	"github.com/coracle-k8s/coracle/kubelet/node"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
@@ -141,6 +142,7 @@ type parts struct {
 	volumes  *volumes.Volumes
 	pods     *pods.Manager
 	node     *node.Node
+	evictor  *eviction.Evictor
 }
 
 // Run works until ctx ends and returns when all that it started has stopped. Containers keep running.
@@ -184,6 +186,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	group.Go(func() { p.pods.Run(ctx) })
 	group.Go(func() { (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run(ctx) })
 	group.Go(func() { k.watchDisk(ctx, p) })
+	group.Go(func() { p.evictor.Run(ctx) })
 	select {
 	case err := <-serving:
 		return err
@@ -235,6 +238,10 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups,
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
 		MaxPods: int64(k.MaxPods), RootDir: k.RootDir, CPUs: k.CPUs, MemoryBytes: k.MemoryBytes, KubeletVersion: Version,
+		Pressure: func() node.Pressure {
+			memory, disk, pids := p.evictor.Pressure()
+			return node.Pressure{Memory: memory, Disk: disk, PIDs: pids}
+		},
 	})
 	p.status = status.NewWriter(k.Client)
 	changed := func(uid types.UID) { p.pods.RuntimeChanged(uid) }
@@ -260,6 +267,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups,
 		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
 		SeccompDir: filepath.Join(k.RootDir, "seccomp"),
 	})
+	p.evictor = k.newEvictor(p)
 	k.Objects.OnChange(func(uid types.UID) {
 		p.volumes.Refresh(uid)
 		p.pods.Retry(uid)

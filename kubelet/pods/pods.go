@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 	"github.com/coracle-k8s/coracle/kubelet/logs"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
@@ -189,6 +190,19 @@ func (m *Manager) Pods() []*corev1.Pod {
 		pod = pod.DeepCopy()
 		pod.Status = m.Status.Latest(pod)
 		list = append(list, pod)
+	}
+	return list
+}
+
+// Active returns the Pods that have not ended, as the API last gave them: shared, read only.
+func (m *Manager) Active() []*corev1.Pod {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]*corev1.Pod, 0, len(m.workers))
+	for _, w := range m.workers {
+		if pod, removed := w.current(); !removed && !core.PodTerminal(pod) {
+			list = append(list, pod)
+		}
 	}
 	return list
 }

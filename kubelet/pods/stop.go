@@ -31,6 +31,12 @@ func (r *run) stopPod(ctx context.Context) error {
 }
 
 func (r *run) stopGrace() int64 {
+	r.mu.Lock()
+	verdict := r.verdict
+	r.mu.Unlock()
+	if verdict != nil && verdict.Immediate {
+		return 0
+	}
 	if r.pod.Spec.NodeName != "" {
 		return graceSeconds(r.pod)
 	}

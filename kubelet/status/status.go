@@ -28,6 +28,8 @@ type Verdict struct {
 	Reason, Message string
 	// Warning says that the node, not the Pod's own specification, brought this about.
 	Warning bool
+	// Immediate leaves the containers no time but the least.
+	Immediate bool
 	// Conditions are added to the Pod's own, such as DisruptionTarget.
 	Conditions []corev1.PodCondition
 }

@@ -1,0 +1,94 @@
+package eviction
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/kubelet/status"
+)
+
+func podOf(name string, priority int32, request string) *corev1.Pod {
+	p := &corev1.Pod{}
+	p.Name, p.UID = name, types.UID(name)
+	p.Spec.Priority = &priority
+	p.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"memory": resource.MustParse(request)}}}}
+	return p
+}
+
+func TestWhoGoesFirst(t *testing.T) {
+	usage := map[types.UID]Usage{"within": {Memory: 50}, "above": {Memory: 150}, "far": {Memory: 500}, "needed": {Memory: 900}, "system": {Memory: 9000}}
+	within, above, far := podOf("within", 0, "100"), podOf("above", 0, "100"), podOf("far", 0, "100")
+	needed, system := podOf("needed", 10, "100"), podOf("system", systemCritical, "0")
+	for _, tt := range []struct {
+		name string
+		pods []*corev1.Pod
+		want string
+	}{
+		{"who uses too much", []*corev1.Pod{within, above}, "above"},
+		{"who uses far too much", []*corev1.Pod{above, far, within}, "far"},
+		{"the less important", []*corev1.Pod{needed, above}, "above"},
+		{"the important one where the other keeps within its request", []*corev1.Pod{needed, within}, "needed"},
+		{"never the system's", []*corev1.Pod{system}, ""},
+	} {
+		got := ""
+		if p := pick(tt.pods, usage, corev1.ResourceMemory); p != nil {
+			got = p.Name
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestOneAfterTheOther(t *testing.T) {
+	left := Measures{MemoryAvailable: 50 << 20, DiskPercent: 50, InodesPercent: 50}
+	var evicted []types.UID
+	limited := podOf("limited", 0, "100")
+	limited.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("10"))}}}}
+	volume := int64(5)
+	e := New(Node{
+		Measure:     func() (Measures, error) { return left, nil },
+		Pods:        func() []*corev1.Pod { return []*corev1.Pod{podOf("a", 0, "0"), limited} },
+		Usage:       func(context.Context) (map[types.UID]Usage, error) { return map[types.UID]Usage{"a": {Memory: 9}}, nil },
+		VolumeUsage: func(types.UID, string) (int64, error) { return volume, nil },
+		Evict: func(uid types.UID, v status.Verdict) {
+			evicted = append(evicted, uid)
+			if v.Reason != "Evicted" || !strings.HasSuffix(v.Message, ". ") {
+				t.Errorf("got %+v", v)
+			}
+		},
+	})
+	look := func(at time.Time) {
+		t.Helper()
+		if err := e.look(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	look(now)
+	look(now.Add(10 * time.Second))
+	if len(evicted) != 1 || evicted[0] != "a" {
+		t.Fatalf("evicted %v at once", evicted)
+	}
+	if memory, disk, _ := e.Pressure(); !memory || disk {
+		t.Errorf("pressure: memory %v, disk %v", memory, disk)
+	}
+	look(now.Add(40 * time.Second))
+	if len(evicted) != 2 {
+		t.Fatalf("evicted %v while memory stays short", evicted)
+	}
+	left.MemoryAvailable = 1 << 30
+	look(now.Add(80 * time.Second))
+	volume = 11
+	look(now.Add(90 * time.Second))
+	if len(evicted) != 3 || evicted[2] != "limited" {
+		t.Errorf("evicted %v", evicted)
+	}
+}
