@@ -35,6 +35,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/podgc"
 	"github.com/coracle-k8s/coracle/controllers/podset"
 	"github.com/coracle-k8s/coracle/controllers/replicaset"
+	"github.com/coracle-k8s/coracle/controllers/replication"
 	"github.com/coracle-k8s/coracle/controllers/resourcequota"
 	"github.com/coracle-k8s/coracle/controllers/rootcacertpublisher"
 	"github.com/coracle-k8s/coracle/controllers/seen"
@@ -42,6 +43,9 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
+	"github.com/coracle-k8s/coracle/controllers/volume/persistentvolume"
+	"github.com/coracle-k8s/coracle/controllers/volume/pvcprotection"
+	"github.com/coracle-k8s/coracle/controllers/volume/pvprotection"
 )
 
 // Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called for each controller
@@ -143,7 +147,11 @@ func all() []unit {
 		{nodelifecycle.Account, registerNodeIPAM},
 		{nodelifecycle.Account, registerNodeLifecycle},
 		{nodelifecycle.Account, func(k kit) error { return tainteviction.Register(k.mgr, k.client(), k.recorder()) }},
+		{persistentvolume.Account, func(k kit) error { return persistentvolume.Register(k.mgr, k.client(), k.recorder()) }},
 		{podgc.Name, func(k kit) error { return podgc.Register(k.mgr, k.client(), k.recorder()) }},
+		{pvcprotection.Name, func(k kit) error { return pvcprotection.Register(k.mgr, k.client()) }},
+		{pvprotection.Name, func(k kit) error { return pvprotection.Register(k.mgr, k.client()) }},
+		{replication.Name, func(k kit) error { return replication.Register(k.mgr, k.client(), k.recorder()) }},
 		{replicaset.Name, func(k kit) error { return replicaset.Register(k.mgr, k.client(), k.recorder()) }},
 		{resourcequota.Name, func(k kit) error { return resourcequota.Register(k.mgr, k.client()) }},
 		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},

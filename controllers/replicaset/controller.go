@@ -12,6 +12,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,16 +31,29 @@ const workers = 5
 
 var kind = appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
 
-type controller struct {
+// Keeper makes the number of a set's Pods right. It also does so for the older kind that means the same.
+type Keeper struct {
 	client client.Client
+	kind   schema.GroupVersionKind
 	pods   podset.Control
 	now    func() time.Time
+}
+
+// NewKeeper returns a Keeper for sets of the given kind, on which it records Events. c's writes must be seen (package
+// seen), owned's indexes be there.
+func NewKeeper(c client.Client, recorder events.EventRecorder, kind schema.GroupVersionKind) *Keeper {
+	return &Keeper{client: c, kind: kind, pods: podset.Control{Client: c, Recorder: recorder}, now: time.Now}
+}
+
+type controller struct {
+	client client.Client
+	keeper *Keeper
 }
 
 // Register puts the controller on the manager. It wakes for ReplicaSets, and for Pods that one owns or might adopt.
 // c's writes must be seen (package seen), owned's indexes be there.
 func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorder) error {
-	r := &controller{client: c, pods: podset.Control{Client: c, Recorder: recorder}, now: time.Now}
+	r := &controller{client: c, keeper: NewKeeper(c, recorder, kind)}
 	return loop.New(mgr, Name, workers).
 		For(&appsv1.ReplicaSet{}).
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
@@ -56,21 +70,28 @@ func (r *controller) adopters(ctx context.Context, pod client.Object) []reconcil
 
 // Reconcile implements reconcile.ObjectReconciler.
 func (r *controller) Reconcile(ctx context.Context, rs *appsv1.ReplicaSet) (reconcile.Result, error) {
+	status, again, err := r.keeper.Keep(ctx, rs, rs)
+	if status == nil || apiequality.Semantic.DeepEqual(*status, rs.Status) {
+		return reconcile.Result{RequeueAfter: again}, err
+	}
+	changed := rs.DeepCopy()
+	changed.Status = *status
+	return reconcile.Result{RequeueAfter: again}, errors.Join(err, client.IgnoreNotFound(r.client.Status().Update(ctx, changed)))
+}
+
+// Keep creates or deletes Pods of rs once, and returns the status that it has then and when to look again. owner is the
+// object that rs stands for, of the Keeper's kind: it owns the Pods and gets the Events. The status is nil if the Pods
+// could not be observed.
+func (r *Keeper) Keep(ctx context.Context, rs *appsv1.ReplicaSet, owner client.Object) (*appsv1.ReplicaSetStatus, time.Duration, error) {
 	observed, err := r.observe(ctx, rs)
 	if err != nil {
-		return reconcile.Result{}, err
+		return nil, 0, err
 	}
 	now := r.now()
 	plan := decide(rs, observed, now)
-	failure := r.carryOut(ctx, rs, plan)
+	failure := r.carryOut(ctx, rs, owner, plan)
 	status := statusOf(rs, observed, failure, now)
-	if apiequality.Semantic.DeepEqual(status, rs.Status) {
-		return reconcile.Result{RequeueAfter: plan.again}, failure
-	}
-	changed := rs.DeepCopy()
-	changed.Status = status
-	err = r.client.Status().Update(ctx, changed)
-	return reconcile.Result{RequeueAfter: plan.again}, errors.Join(failure, client.IgnoreNotFound(err))
+	return &status, plan.again, failure
 }
 
 // observation is what there is of a ReplicaSet's Pods.
@@ -82,7 +103,7 @@ type observation struct {
 	related []*corev1.Pod
 }
 
-func (r *controller) observe(ctx context.Context, rs *appsv1.ReplicaSet) (observation, error) {
+func (r *Keeper) observe(ctx context.Context, rs *appsv1.ReplicaSet) (observation, error) {
 	selector, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector)
 	if err != nil {
 		return observation{}, reconcile.TerminalError(fmt.Errorf("reading the selector of %s: %w", client.ObjectKeyFromObject(rs), err))
@@ -101,7 +122,7 @@ func (r *controller) observe(ctx context.Context, rs *appsv1.ReplicaSet) (observ
 			seen.terminating = append(seen.terminating, pod)
 		}
 	}
-	seen.active, err = owned.Claim(ctx, r.client, rs, kind, selector, active)
+	seen.active, err = owned.Claim(ctx, r.client, rs, r.kind, selector, active)
 	if err != nil {
 		return observation{}, err
 	}
@@ -112,7 +133,7 @@ func (r *controller) observe(ctx context.Context, rs *appsv1.ReplicaSet) (observ
 }
 
 // candidates are the Pods that rs controls, and those that nobody does.
-func (r *controller) candidates(ctx context.Context, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
+func (r *Keeper) candidates(ctx context.Context, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
 	var mine, orphans corev1.PodList
 	err := errors.Join(owned.List(ctx, r.client, &mine, rs), owned.Orphans(ctx, r.client, &orphans, rs.Namespace))
 	if err != nil {
@@ -121,7 +142,7 @@ func (r *controller) candidates(ctx context.Context, rs *appsv1.ReplicaSet) ([]*
 	return append(podset.Pointers(mine.Items), podset.Pointers(orphans.Items)...), nil
 }
 
-func (r *controller) related(ctx context.Context, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
+func (r *Keeper) related(ctx context.Context, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
 	siblings := []appsv1.ReplicaSet{*rs}
 	if owner := metav1.GetControllerOfNoCopy(rs); owner != nil {
 		var list appsv1.ReplicaSetList
@@ -143,15 +164,15 @@ func (r *controller) related(ctx context.Context, rs *appsv1.ReplicaSet) ([]*cor
 }
 
 // carryOut returns the first failure, in the words that go into the ReplicaFailure condition.
-func (r *controller) carryOut(ctx context.Context, rs *appsv1.ReplicaSet, plan plan) error {
+func (r *Keeper) carryOut(ctx context.Context, rs *appsv1.ReplicaSet, owner client.Object, plan plan) error {
 	_, err := podset.InBatches(plan.create, func() error {
-		_, err := r.pods.Create(ctx, rs, podset.FromTemplate(&rs.Spec.Template, rs, kind))
+		_, err := r.pods.Create(ctx, owner, podset.FromTemplate(&rs.Spec.Template, rs, r.kind))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	failures := podset.Together(len(plan.remove), func(i int) error { return r.pods.Delete(ctx, rs, plan.remove[i]) })
+	failures := podset.Together(len(plan.remove), func(i int) error { return r.pods.Delete(ctx, owner, plan.remove[i]) })
 	if len(failures) > 0 {
 		return failures[0]
 	}

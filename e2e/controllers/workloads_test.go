@@ -136,6 +136,8 @@ func TestDaemonSetRunsOnMatchingNodes(t *testing.T) {
 		Spec:       appsv1.DaemonSetSpec{Selector: selector(), Template: template()},
 	}
 	set.Spec.Template.Spec.NodeSelector = map[string]string{"daemons": ns}
+	// These Nodes are never ready.
+	set.Spec.Template.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	create(t, set)
 	whole := func() error {
 		daemonPods(t, ns)

@@ -1,0 +1,94 @@
+package controllers_test
+
+import (
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+func TestReplicationControllerKeepsPods(t *testing.T) {
+	ns := namespace(t)
+	rc := &corev1.ReplicationController{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "rc"},
+		Spec:       corev1.ReplicationControllerSpec{Replicas: ptr.To[int32](2), Selector: map[string]string{"app": "web"}, Template: ptr.To(template())},
+	}
+	create(t, rc)
+	ready := func(n int32) func() error {
+		return func() error {
+			runPods(t, ns)
+			if s := rc.Status; s.Replicas != n || s.ReadyReplicas != n || s.ObservedGeneration != rc.Generation {
+				return fmt.Errorf("status %+v", s)
+			}
+			return nil
+		}
+	}
+	eventually(t, rc, ready(2))
+	change(t, rc, update, func(rc *corev1.ReplicationController) { rc.Spec.Replicas = ptr.To[int32](1) })
+	eventually(t, rc, ready(1))
+	if err := admin.Delete(t.Context(), rc); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, rc)
+}
+
+func TestClaimIsBoundProtectedAndReleased(t *testing.T) {
+	ns := namespace(t)
+	volume := &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "disk-" + ns},
+		Spec: corev1.PersistentVolumeSpec{
+			Capacity: corev1.ResourceList{corev1.ResourceStorage: quantity("5Gi")}, StorageClassName: ns,
+			AccessModes:            []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/tmp/disk"}},
+		},
+	}
+	claim := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "c"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: ptr.To(ns), AccessModes: volume.Spec.AccessModes,
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: quantity("1Gi")}},
+		},
+	}
+	create(t, claim)
+	create(t, volume)
+	eventually(t, claim, func() error {
+		if claim.Status.Phase != corev1.ClaimBound || claim.Spec.VolumeName != volume.Name || claim.Status.Capacity.Storage().String() != "5Gi" {
+			return fmt.Errorf("%s to %q, %v", claim.Status.Phase, claim.Spec.VolumeName, claim.Status.Capacity)
+		}
+		return nil
+	})
+	phase := func(wanted corev1.PersistentVolumePhase) func() error {
+		return func() error {
+			if volume.Status.Phase != wanted {
+				return fmt.Errorf("phase %s", volume.Status.Phase)
+			}
+			return nil
+		}
+	}
+	eventually(t, volume, phase(corev1.VolumeBound))
+
+	user := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "user"}, Spec: template().Spec}
+	user.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}}}
+	create(t, user)
+	bind(t, user, "worker")
+	if err := admin.Delete(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, claim, func() error {
+		if claim.DeletionTimestamp == nil {
+			return fmt.Errorf("not being deleted")
+		}
+		return nil
+	})
+	if err := admin.Delete(t.Context(), user); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, claim)
+	eventually(t, volume, phase(corev1.VolumeReleased))
+	if err := admin.Delete(t.Context(), volume); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, volume)
+}
