@@ -123,7 +123,7 @@ func (c *cycle) candidates() []*snapshot.Node {
 // search returns nodes that fit: all, or enough of them when there are many.
 // A pod for which room was made is given that room if it is there.
 func (c *cycle) search(ctx context.Context, start int) ([]*snapshot.Node, *rejection, error) {
-	if name := c.pod.Status.NominatedNodeName; name != "" && (c.only == nil || c.only.Has(name)) {
+	if name := c.nominated.NodeOf(c.pod.UID); name != "" && (c.only == nil || c.only.Has(name)) {
 		if node := c.nodes.Node(name); node != nil && c.fits(node) == nil {
 			return []*snapshot.Node{node}, nil, nil
 		}

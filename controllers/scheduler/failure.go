@@ -42,7 +42,7 @@ func (s *Scheduler) fail(ctx context.Context, item *queue.Item, err error) {
 	if pod == nil {
 		return
 	}
-	nominee := pod.Status.NominatedNodeName
+	nominee := s.nominated.NodeOf(pod.UID)
 	if r != nil && r.settled {
 		nominee = r.nominee
 	}

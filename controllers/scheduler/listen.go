@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"reflect"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
 )
 
 // feed is a handler that an informer calls.
@@ -160,12 +163,23 @@ func (s *Scheduler) podSet(old, pod *corev1.Pod) {
 	case pod.Spec.NodeName != "":
 		s.podPlaced(old, pod)
 	case pod.DeletionTimestamp == nil && pod.Spec.SchedulerName == s.name:
+		s.renominate(old, pod)
 		if err := s.queue.Set(pod); err != nil {
 			klog.Background().Error(err, "Queueing a pod", "pod", klog.KObj(pod))
 		}
 	default:
 		s.queue.Remove(pod.UID)
 		s.nominated.Remove(pod.UID)
+	}
+}
+
+// renominate takes up what a scheduler before this one has promised to a pod.
+func (s *Scheduler) renominate(old, pod *corev1.Pod) {
+	if old != nil || pod.Status.NominatedNodeName == "" {
+		return
+	}
+	if parsed, err := snapshot.NewPod(pod); err == nil {
+		s.nominated.Set(parsed, pod.Status.NominatedNodeName)
 	}
 }
 
@@ -190,15 +204,17 @@ func podChange(old, pod *corev1.Pod) framework.Action {
 	if !equality.Semantic.DeepEqual(old.Labels, pod.Labels) {
 		action |= framework.PodLabelsChanged
 	}
-	if resized(old, pod) {
+	if (old.Generation != pod.Generation || !equality.Semantic.DeepEqual(old.Status.ContainerStatuses, pod.Status.ContainerStatuses)) && resized(old, pod) {
 		action |= framework.PodShrunk
 	}
 	return action
 }
 
+// resized says whether a pod counts for another amount than before.
 func resized(old, pod *corev1.Pod) bool {
-	return old.Generation != pod.Generation || !equality.Semantic.DeepEqual(old.Status.ContainerStatuses, pod.Status.ContainerStatuses) &&
-		!equality.Semantic.DeepEqual(core.ResourceRequests(old), core.ResourceRequests(pod))
+	was, err := snapshot.NewPod(old)
+	now, also := snapshot.NewPod(pod)
+	return err != nil || also != nil || !reflect.DeepEqual(was.Requests, now.Requests)
 }
 
 func (s *Scheduler) podGone(pod *corev1.Pod) {

@@ -109,7 +109,7 @@ func TestWhoMayNotPreempt(t *testing.T) {
 		p.DeletionTimestamp = &metav1.Time{}
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler}}
 	})
-	nominated := func(p *corev1.Pod) { p.Status.NominatedNodeName = "a" }
+	const nominee = "nominee"
 	for name, test := range map[string]struct {
 		pod    *corev1.Pod
 		status *framework.Status
@@ -117,11 +117,14 @@ func TestWhoMayNotPreempt(t *testing.T) {
 	}{
 		"anybody else":                        {pod("p", "2", priority(10)), nil, ""},
 		"one whose policy is Never":           {pod("p", "2", priority(10), func(p *corev1.Pod) { p.Spec.PreemptionPolicy = &never }), nil, "not eligible due to preemptionPolicy=Never."},
-		"one for which pods are leaving":      {pod("p", "2", priority(10), nominated), framework.Reject(framework.Unschedulable, "x"), "not eligible due to a terminating pod on the nominated node."},
-		"leaving in vain, the node is no use": {pod("p", "2", priority(10), nominated), framework.Reject(framework.Unresolvable, "x"), ""},
+		"one for which pods are leaving":      {pod(nominee, "2", priority(10)), framework.Reject(framework.Unschedulable, "x"), "not eligible due to a terminating pod on the nominated node."},
+		"leaving in vain, the node is no use": {pod(nominee, "2", priority(10)), framework.Reject(framework.Unresolvable, "x"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &cycle{pod: parsed(t, test.pod), nodes: snapshot.Of(onNode(t, "a", "2", leaving))}
+			c := &cycle{pod: parsed(t, test.pod), nodes: snapshot.Of(onNode(t, "a", "2", leaving)), nominated: queue.NewNominator()}
+			if test.pod.Name == nominee {
+				c.nominated.Set(c.pod, "a")
+			}
 			r := &rejection{byNode: map[string]*framework.Status{}}
 			if test.status != nil {
 				r.byNode["a"] = test.status

@@ -2,7 +2,9 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 )
 
 // world is an API with a scheduler on it.
@@ -190,23 +193,65 @@ func TestImportantPodMakesRoom(t *testing.T) {
 	}
 }
 
+// TestRoomIsMadeOnce has a victim that takes its time to leave, as all do.
+func TestRoomIsMadeOnce(t *testing.T) {
+	w := newWorld(t, node("n", "2"))
+	var deletions atomic.Int32
+	w.client.PrependReactor("delete", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		name := action.(clienttesting.DeleteAction).GetName()
+		if deletions.Add(1); name != "low" {
+			return true, nil, fmt.Errorf("deleting %s", name)
+		}
+		gvr := corev1.SchemeGroupVersion.WithResource("pods")
+		object, err := w.client.Tracker().Get(gvr, "ns", name)
+		if err != nil {
+			return true, nil, err
+		}
+		leaving := object.(*corev1.Pod).DeepCopy()
+		leaving.Generation++
+		leaving.DeletionTimestamp = ptr.To(metav1.Now())
+		return true, nil, w.client.Tracker().Update(gvr, leaving, "ns")
+	})
+	w.create(pod("low", "2"))
+	w.untilOn("low", "n")
+	w.create(pod("high", "2", priority(100)))
+	w.until("high", "nominated", func(p *corev1.Pod) bool { return p.Status.NominatedNodeName == "n" })
+	// Another pod's event makes the scheduler look at the waiting one again.
+	if _, err := w.client.CoreV1().Nodes().Create(t.Context(), node("small", "1"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.create(pod("other", "1", priority(50)))
+	w.untilOn("other", "small")
+	if n := deletions.Load(); n != 1 {
+		t.Errorf("%d deletions, want 1", n)
+	}
+	if err := w.client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "ns", "low"); err != nil {
+		t.Fatal(err)
+	}
+	w.untilOn("high", "n")
+}
+
 func TestManyPodsFillNodesWithoutOvercommitment(t *testing.T) {
 	w := newWorld(t, node("a", "2"), node("b", "2"))
-	names := strings.Split("1 2 3 4", " ")
-	for _, name := range names {
+	for _, name := range []string{"1", "2", "3", "4"} {
 		w.create(pod(name, "1"))
 	}
-	w.create(pod("5", "1"))
-	w.untilRejected("5", "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.")
-	counts := map[string]int{}
-	for _, name := range names {
-		p, err := w.client.CoreV1().Pods("ns").Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
+	on := map[string]string{}
+	for event := range w.pods.ResultChan() {
+		if p := event.Object.(*corev1.Pod); p.Spec.NodeName != "" {
+			on[p.Name] = p.Spec.NodeName
 		}
-		counts[p.Spec.NodeName]++
+		if len(on) == 4 {
+			break
+		}
+	}
+	counts := map[string]int{}
+	for _, name := range on {
+		counts[name]++
 	}
 	if counts["a"] != 2 || counts["b"] != 2 {
 		t.Errorf("pods by node: %v", counts)
 	}
+	w.create(pod("5", "1"))
+	w.untilRejected("5", "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.")
 }

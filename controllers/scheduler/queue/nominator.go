@@ -55,6 +55,13 @@ func (n *Nominator) remove(uid types.UID) {
 	}
 }
 
+// NodeOf returns the node that a pod is nominated to, or "".
+func (n *Nominator) NodeOf(uid types.UID) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.nodeOf[uid]
+}
+
 // On lists the pods nominated to a node.
 func (n *Nominator) On(node string) []*snapshot.Pod {
 	n.mu.Lock()
