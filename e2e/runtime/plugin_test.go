@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
@@ -83,6 +85,28 @@ func (p plugin) call(command, container string) ([]byte, error) {
 	return out, err
 }
 
+// newNamespace makes a network namespace with a name, for the time of a test.
+func newNamespace(t *testing.T, name string) {
+	t.Helper()
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock it: the thread ends, in the new namespace, with this function
+		ns, err := netns.NewNamed(name)
+		if err == nil {
+			ns.Close()
+		}
+		made <- err
+	}()
+	if err := <-made; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := netns.DeleteNamed(name); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestPluginVerbs(t *testing.T) {
 	nodens.Need(t)
 	n := start(t, newConfig(t)) // unpacks the plugin
@@ -96,10 +120,7 @@ func TestPluginVerbs(t *testing.T) {
 		}
 	})
 	for _, container := range []string{"one", "two"} {
-		if out, err := exec.Command("ip", "netns", "add", container).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		t.Cleanup(func() { exec.Command("ip", "netns", "del", container).Run() })
+		newNamespace(t, container)
 	}
 	must := func(command, container string) []byte {
 		t.Helper()
@@ -120,13 +141,13 @@ func TestPluginVerbs(t *testing.T) {
 		t.Errorf("addresses %s", got)
 	}
 	for _, address := range []string{"10.7.0.3", "fd07::3", "10.7.0.1", "fd07::1"} {
-		if out, err := exec.Command("ip", "netns", "exec", "one", "busybox", "ping", "-c1", "-W2", address).CombinedOutput(); err != nil {
+		if out, err := exec.Command("nsenter", "--net=/run/netns/one", "busybox", "ping", "-c1", "-W2", address).CombinedOutput(); err != nil {
 			t.Errorf("one does not reach %s: %v: %s", address, err, out)
 		}
 	}
 	p.config["prevResult"] = result
 	must("CHECK", "one")
-	if out, err := exec.Command("ip", "-n", "one", "addr", "del", "10.7.0.2/24", "dev", "eth0").CombinedOutput(); err != nil {
+	if out, err := exec.Command("nsenter", "--net=/run/netns/one", "busybox", "ip", "addr", "del", "10.7.0.2/24", "dev", "eth0").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if _, err := p.call("CHECK", "one"); err == nil {

@@ -45,6 +45,7 @@ func runtimeSettings(c Config, l layout, h host) map[string]any {
 		"enable_unprivileged_icmp":     true,
 		"restrict_oom_score_adj":       h.restrictOOM,
 		"disable_hugetlb_controller":   false,
+		"enable_criu":                  false, // our runc takes no checkpoints
 		"cdi_spec_dirs":                []string{"/etc/cdi", "/var/run/cdi"},
 		"netns_mounts_under_state_dir": true,
 		// The kubelet derives rates from two readings of its own; nothing here reads every container's usage every second.
