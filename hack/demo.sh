@@ -81,7 +81,7 @@ until_true 10 reaches 5 v1 || fail "not every Pod says v1 again"
 
 step "Logs, followed"
 pod=$(q get pods -l app=web -o jsonpath='{.items[0].metadata.name}')
-q logs -f "$pod" >"$work/log" &
+"${kubectl[@]}" -n $NAMESPACE logs -f "$pod" >"$work/log" & # not q: that would be a shell, and its end not kubectl's
 pids+=($!)
 fetch "http://$(q get pod "$pod" -o jsonpath='{.status.podIP}'):8080/asked-by-the-demo" >/dev/null
 until_true 10 grep -q asked-by-the-demo "$work/log" || fail "the log does not show the request"
@@ -94,7 +94,7 @@ grep -q /dev/pts "$work/exec" || fail "exec -it gave no terminal"
 if q exec "$pod" -- sh -c 'exit 7' 2>/dev/null; then fail "exec lost the exit code"; else [ $? = 7 ] || fail "exec lost the exit code"; fi
 
 step "A port forwarded to this machine"
-q port-forward deployment/web :8080 >"$work/forward" &
+"${kubectl[@]}" -n $NAMESPACE port-forward deployment/web :8080 >"$work/forward" &
 pids+=($!)
 until_true 10 grep -q Forwarding "$work/forward" || fail "port-forward did not start"
 port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\).*/\1/p' "$work/forward" | head -n 1)
