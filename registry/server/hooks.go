@@ -23,6 +23,7 @@ func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
 		ServiceCIDR: s.config.ServiceCIDR.Masked(),
 		Address:     s.config.AdvertiseAddress,
 		Port:        s.config.port(),
+		Shared:      s.config.Etcd != nil,
 		Trust:       s.trust(),
 	})
 	for _, step := range s.bootstrap.Steps() {

@@ -25,6 +25,8 @@ type Config struct {
 	ServiceCIDR netip.Prefix
 	Address     netip.Addr
 	Port        int
+	// Shared says that other servers may use the same storage, and that Service kubernetes leads to them too.
+	Shared bool
 	// Trust is what aggregated API servers are told about who may name users.
 	Trust Trust
 }

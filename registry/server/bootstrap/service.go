@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -45,16 +46,13 @@ func ensureService(ctx context.Context, c Config) error {
 	})
 }
 
-// Publish makes the Service lead to this server. Call it when the server is ready. It tries until it succeeds or ctx ends.
-func (b *Bootstrap) Publish(ctx context.Context) error {
-	return retry(ctx, "publishing the address of the API server", func(ctx context.Context) error { return publish(ctx, b.config) })
-}
-
-func publish(ctx context.Context, c Config) error {
-	subsets := []corev1.EndpointSubset{{
-		Addresses: []corev1.EndpointAddress{{IP: c.Address.String()}},
-		Ports:     []corev1.EndpointPort{{Name: portName, Port: int32(c.Port), Protocol: corev1.ProtocolTCP}},
-	}}
+// lead makes the Service lead to the addresses.
+func lead(ctx context.Context, c Config, addresses []netip.Addr) error {
+	subset := corev1.EndpointSubset{Ports: []corev1.EndpointPort{{Name: portName, Port: int32(c.Port), Protocol: corev1.ProtocolTCP}}}
+	for _, a := range addresses {
+		subset.Addresses = append(subset.Addresses, corev1.EndpointAddress{IP: a.String()})
+	}
+	subsets := []corev1.EndpointSubset{subset}
 	// The controller that mirrors Endpoints to EndpointSlices is told to leave these alone.
 	err := keep(ctx, c.Client.CoreV1().Endpoints(metav1.NamespaceDefault), &corev1.Endpoints{
 		ObjectMeta: metav1.ObjectMeta{
@@ -69,10 +67,10 @@ func publish(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("publishing the address of the API server: %w", err)
 	}
-	return publishSlice(ctx, c)
+	return leadSlice(ctx, c, addresses)
 }
 
-func publishSlice(ctx context.Context, c Config) error {
+func leadSlice(ctx context.Context, c Config, addresses []netip.Addr) error {
 	family := discoveryv1.AddressTypeIPv4
 	if c.Address.Is6() {
 		family = discoveryv1.AddressTypeIPv6
@@ -82,8 +80,11 @@ func publishSlice(ctx context.Context, c Config) error {
 			Name: serviceName, Namespace: metav1.NamespaceDefault, Labels: map[string]string{discoveryv1.LabelServiceName: serviceName},
 		},
 		AddressType: family,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{c.Address.String()}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
 		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To(portName), Port: ptr.To(int32(c.Port)), Protocol: ptr.To(corev1.ProtocolTCP)}},
+	}
+	for _, a := range addresses {
+		ready := discoveryv1.EndpointConditions{Ready: ptr.To(true)}
+		wanted.Endpoints = append(wanted.Endpoints, discoveryv1.Endpoint{Addresses: []string{a.String()}, Conditions: ready})
 	}
 	return keep(ctx, c.Client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault), wanted, func(stored *discoveryv1.EndpointSlice) bool {
 		changed := !equality.Semantic.DeepEqual(stored.Endpoints, wanted.Endpoints) || !equality.Semantic.DeepEqual(stored.Ports, wanted.Ports)

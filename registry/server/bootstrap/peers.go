@@ -1,0 +1,108 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+)
+
+const (
+	// identityLabel marks the Leases of API servers.
+	identityLabel, identity = "apiserver.kubernetes.io/identity", "kube-apiserver"
+
+	renewEvery  = 10 * time.Second
+	leaseTime   = 3 * renewEvery
+	leaveWithin = 2 * time.Second
+)
+
+// Publish makes Service kubernetes lead to this server. Call it when the server is ready. It tries until it succeeds or
+// ctx ends. Servers that share a storage renew a Lease each, until ctx ends, and make the Service lead to all whose Lease
+// has not expired.
+func (b *Bootstrap) Publish(ctx context.Context) error {
+	c := b.config
+	if !c.Shared {
+		return retry(ctx, "publishing the address of the API server", func(ctx context.Context) error {
+			return lead(ctx, c, []netip.Addr{c.Address})
+		})
+	}
+	renewal := time.NewTicker(renewEvery)
+	defer renewal.Stop()
+	for {
+		if err := meet(ctx, c, time.Now()); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Renewing the API server's Lease")
+		}
+		select {
+		case <-renewal.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), leave(ctx, c))
+		}
+	}
+}
+
+// meet renews this server's Lease and makes the Service lead to the servers that there are.
+func meet(ctx context.Context, c Config, now time.Time) error {
+	spec := coordinationv1.LeaseSpec{
+		HolderIdentity: ptr.To(c.Address.String()), LeaseDurationSeconds: ptr.To(int32(leaseTime.Seconds())), RenewTime: ptr.To(metav1.NewMicroTime(now)),
+	}
+	own := &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: leaseName(c), Namespace: metav1.NamespaceSystem, Labels: map[string]string{identityLabel: identity}},
+		Spec:       spec,
+	}
+	leases := c.Client.CoordinationV1().Leases(metav1.NamespaceSystem)
+	err := keep(ctx, leases, own, func(stored *coordinationv1.Lease) bool {
+		stored.Spec = spec
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	all, err := leases.List(ctx, metav1.ListOptions{LabelSelector: identityLabel + "=" + identity})
+	if err != nil {
+		return fmt.Errorf("listing the Leases of API servers: %w", err)
+	}
+	return lead(ctx, c, alive(all.Items, now))
+}
+
+// alive are the addresses of the servers whose Leases have not expired, in order.
+func alive(leases []coordinationv1.Lease, now time.Time) []netip.Addr {
+	var addresses []netip.Addr
+	for _, l := range leases {
+		if l.Spec.HolderIdentity == nil || l.Spec.RenewTime == nil || l.Spec.LeaseDurationSeconds == nil {
+			continue
+		}
+		expiry := l.Spec.RenewTime.Add(time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second)
+		if a, err := netip.ParseAddr(*l.Spec.HolderIdentity); err == nil && now.Before(expiry) {
+			addresses = append(addresses, a)
+		}
+	}
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	return slices.Compact(addresses)
+}
+
+// leave takes this server out, as far as a stopping server can.
+func leave(ctx context.Context, c Config) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
+	defer cancel()
+	leases := c.Client.CoordinationV1().Leases(metav1.NamespaceSystem)
+	if err := leases.Delete(ctx, leaseName(c), metav1.DeleteOptions{}); err != nil {
+		return fmt.Errorf("deleting the API server's Lease: %w", err)
+	}
+	others, err := leases.List(ctx, metav1.ListOptions{LabelSelector: identityLabel + "=" + identity})
+	if err != nil {
+		return fmt.Errorf("listing the Leases of API servers: %w", err)
+	}
+	if addresses := alive(others.Items, time.Now()); len(addresses) > 0 {
+		return lead(ctx, c, addresses)
+	}
+	return nil
+}
+
+func leaseName(c Config) string { return fmt.Sprintf("apiserver-%x", c.Address.AsSlice()) }
