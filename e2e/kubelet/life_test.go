@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/apis/core"
@@ -32,7 +33,9 @@ func TestAPodRunsAndIsDeleted(t *testing.T) {
 
 func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
 	w := newWorld(t)
-	w.create(pod("stays", forever, withVolume(emptyDir, "/d"), func(p *corev1.Pod) {
+	w.configMap("kept", map[string]string{"key": "old"})
+	shown := corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kept"}}}
+	w.create(pod("stays", "until grep -q new /c/key; do sleep 0.1; done; echo seen; "+forever, withVolume(emptyDir, "/d"), withVolume(shown, "/c"), func(p *corev1.Pod) {
 		p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}}
 	}))
 	w.create(pod("ends", "exit 0", never))
@@ -65,6 +68,11 @@ func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
 		t.Errorf("the ended pod was touched: %+v", p.Status)
 	}
 	eventually(t, "what the API does not know is removed", func() bool { return missing("/var/lib/kubelet/pods/" + string(lost.UID)) })
+	patch := []byte(`{"data":{"key":"new"}}`)
+	if _, err := w.client.CoreV1().ConfigMaps("default").Patch(t.Context(), "kept", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.wrote(after, "main", "seen\n")
 	w.delete("stays")
 	w.until("stays", "went", gone)
 }

@@ -3,10 +3,15 @@ package kubelet_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 	"github.com/coracle-k8s/coracle/kubelet"
@@ -27,6 +33,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/network"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
+	"github.com/coracle-k8s/coracle/registry/server"
 )
 
 const (
@@ -47,6 +54,19 @@ type world struct {
 	dir      string
 	endpoint string
 	stop     func() // the kubelet
+	keys     *pki.PKI
+}
+
+// pair loads a certificate and whom it trusts.
+func (w *world) pair(p pki.Pair) (*tls.Certificate, *x509.CertPool) {
+	w.t.Helper()
+	pair, err := tls.X509KeyPair(p.CertPEM, p.KeyPEM)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(w.keys.CA.Cert)
+	return &pair, trusted
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,7 +78,17 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, dir: dir}
 	ctx, cancel := context.WithCancel(context.Background())
-	api, err := apitest.New(ctx, apitest.Options{Dir: dir})
+	w.keys, err = pki.Ensure(pki.Options{
+		Dir: filepath.Join(dir, "pki"), ServiceIP: net.IPv4(10, 96, 0, 1), ClusterDomain: "cluster.local",
+		NodeName: nodeName, NodeHosts: []string{nodens.Address},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, trusted := w.pair(w.keys.KubeletClient)
+	api, err := apitest.New(ctx, apitest.Options{Dir: dir, Change: func(c *server.Config) {
+		c.Kubelet = &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{*client}, RootCAs: trusted}}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +144,10 @@ func (w *world) startKubelet() {
 	}
 	classes := factory.Node().V1().RuntimeClasses().Lister()
 	net4 := network.New(network.Config{DataDir: w.dir})
+	serving, trusted := w.pair(w.keys.NodeServing)
 	k, err := kubelet.New(kubelet.Config{
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return serving, nil },
+		ClientCA:    trusted, ServerUser: pki.KubeletClientUser,
 		NodeName: nodeName, NodeIPs: []netip.Addr{netip.MustParseAddr(nodens.Address)}, Client: w.client,
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
 		RuntimeClass: func(name string) (*nodev1.RuntimeClass, error) { return classes.Get(name) },

@@ -39,8 +39,10 @@ func (w *worker) act(ctx context.Context, f facts, p plan) (again time.Duration,
 	case p.done:
 		gone, err = w.conclude(ctx, f)
 		return p.wake, gone, err
-	case len(p.actions) == 0:
+	case len(p.actions) == 0 && !w.mustKeepVolumes(f):
 		return p.wake, false, nil
+	case len(p.actions) == 0:
+		p.actions = []action{keepVolumes{}}
 	}
 	w.mu.Lock()
 	paused := w.paused != nil
@@ -50,6 +52,14 @@ func (w *worker) act(ctx context.Context, f facts, p plan) (again time.Duration,
 	}
 	w.begin(ctx, f, p, grace)
 	return p.wake, false, nil
+}
+
+// mustKeepVolumes tells whether the Pod runs since before this process: its volumes must be taken over, or nothing keeps
+// them up to date.
+func (w *worker) mustKeepVolumes(f facts) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.volumesKept && f.runtime.HasReadySandbox()
 }
 
 // begin starts a batch. When it ends the worker looks again; after a failure not before a pause.

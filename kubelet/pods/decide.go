@@ -57,6 +57,8 @@ type (
 		restartCount int
 		target       string // name of the container whose processes an ephemeral container sees
 	}
+	// keepVolumes takes over the volumes of a Pod that runs since before this process.
+	keepVolumes struct{}
 	// stopContainer stops one instance.
 	stopContainer struct {
 		id      string
@@ -70,6 +72,7 @@ func (startSandbox) isAction()   {}
 func (stopPod) isAction()        {}
 func (startContainer) isAction() {}
 func (stopContainer) isAction()  {}
+func (keepVolumes) isAction()    {}
 
 // kind is the role of a container in its Pod.
 type kind string

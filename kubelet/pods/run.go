@@ -33,6 +33,8 @@ func (r *run) do(ctx context.Context, a action) error {
 		return r.stopContainer(ctx, a)
 	case stopPod:
 		return r.stopPod(ctx)
+	case keepVolumes:
+		return r.mountVolumes(ctx)
 	case resize:
 		return r.resize(ctx, a)
 	}

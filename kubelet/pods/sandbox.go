@@ -43,6 +43,9 @@ func (r *run) mountVolumes(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		r.event(r.pod, nil, corev1.EventTypeWarning, "FailedMount", "%v", err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.volumesKept = err == nil
 	return err
 }
 

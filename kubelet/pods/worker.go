@@ -41,6 +41,8 @@ type worker struct {
 	pause    time.Duration // after the last batch, which failed; 0 if it did not
 	paused   *time.Timer   // runs while the pause does
 	accepted bool
+	// volumesKept says that this process keeps the Pod's volumes up to date.
+	volumesKept bool
 	// granted is what the Pod may use, by container; it lags behind the specification while a resize waits.
 	granted       map[string]corev1.ResourceRequirements
 	resizeFailure string
