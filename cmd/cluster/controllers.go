@@ -58,6 +58,7 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		ServiceCIDR: netip.MustParsePrefix(c.options.ServiceCIDR),
 		NodePorts:   defaultNodePorts,
 		RootCA:      c.keys.CA.CertPEM,
+		SigningCert: c.keys.CA.CertPEM, SigningKey: c.keys.CA.KeyPEM,
 	})
 	if err != nil {
 		return fmt.Errorf("registering controllers: %w", err)
@@ -77,6 +78,7 @@ func (c *Cluster) runScheduler(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the scheduler: %w", err)
 	}
+	defer expose(s.Collectors())()
 	return s.Run(ctx)
 }
 

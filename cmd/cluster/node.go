@@ -169,5 +169,6 @@ func (c *Cluster) runProxy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the DNS server: %w", err)
 	}
+	defer expose(append(p.Collectors(), names.Collectors()...))()
 	return together(ctx, part{"proxy", p.Run}, part{"dns", names.Run})
 }

@@ -118,7 +118,7 @@ func (o *Options) completeAddresses() error {
 	if o.AdvertiseAddress == "" {
 		o.AdvertiseAddress = o.NodeIP
 	}
-	if bind := netip.MustParseAddr(o.BindAddress); o.AdvertiseAddress == "" && !bind.IsUnspecified() {
+	if bind := netip.MustParseAddr(o.BindAddress); o.AdvertiseAddress == "" && !bind.IsUnspecified() && !bind.IsLoopback() {
 		o.AdvertiseAddress = o.BindAddress
 	}
 	if o.AdvertiseAddress == "" {

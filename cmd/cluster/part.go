@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
@@ -88,4 +89,21 @@ func together(ctx context.Context, parts ...part) error {
 		<-ended // canceled: the first error is the reason
 	}
 	return first
+}
+
+// expose adds metrics to those of the process until the function that it returns is called. Of several clusters in one process
+// the first exposes its own.
+func expose(collectors []prometheus.Collector) (hide func()) {
+	registry := legacyregistry.Registerer()
+	var exposed []prometheus.Collector
+	for _, c := range collectors {
+		if registry.Register(c) == nil {
+			exposed = append(exposed, c)
+		}
+	}
+	return func() {
+		for _, c := range exposed {
+			registry.Unregister(c)
+		}
+	}
 }
