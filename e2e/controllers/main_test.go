@@ -3,6 +3,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -74,7 +77,11 @@ func start(ctx context.Context, dir string, stopped chan<- error) error {
 	if adminConfig, err = running.Admin(); err != nil {
 		return err
 	}
-	if admin, err = client.NewWithWatch(adminConfig, client.Options{}); err != nil {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if admin, err = client.NewWithWatch(adminConfig, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
 	mgr, err := manager.New(adminConfig, manager.Options{

@@ -185,9 +185,6 @@ func TestBudgetAllowsWhatCanBeSpared(t *testing.T) {
 }
 
 func TestCustomResourcesAreCollectedAndGoWithTheirNamespace(t *testing.T) {
-	if err := apiextensionsv1.AddToScheme(admin.Scheme()); err != nil {
-		t.Fatal(err)
-	}
 	crd := &apiextensionsv1.CustomResourceDefinition{
 		ObjectMeta: metav1.ObjectMeta{Name: "things.example.com"},
 		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
