@@ -5,8 +5,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 
 	"github.com/emicklei/go-restful/v3"
@@ -136,14 +138,14 @@ func (d *documents) get(path, accept string) ([]byte, error) {
 // defaults: the keys of list items may have some, the protocol of a port say.
 func types(files map[string][]byte) ([]byte, error) {
 	all := map[string]any{}
-	for name, content := range files {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !strings.HasPrefix(name, "v3/") {
 			continue
 		}
 		var document struct {
 			Components struct{ Schemas map[string]any }
 		}
-		if err := json.Unmarshal(content, &document); err != nil {
+		if err := json.Unmarshal(files[name], &document); err != nil {
 			return nil, fmt.Errorf("reading the types of %s: %w", name, err)
 		}
 		for name, schema := range document.Components.Schemas {
