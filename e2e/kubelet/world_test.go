@@ -260,7 +260,7 @@ func (w *world) get(name string) *corev1.Pod {
 // until waits for a Pod to be as the condition says, and shows it where it never is.
 func (w *world) until(name, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
 	w.t.Helper()
-	return w.within(20*time.Second, name, what, ok)
+	return w.within(time.Minute, name, what, ok)
 }
 
 func (w *world) within(limit time.Duration, name, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
@@ -317,7 +317,7 @@ func (w *world) logs(p *corev1.Pod, container string, count int) string {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}
