@@ -29,8 +29,11 @@ demo: packages build images ## deploy, expose, scale, update and look into a sma
 	@hack/demo.sh
 
 test: go packages build images ## all tests, a node with real containers among them
-	$(GO) vet ./...
-	$(GO) test -race -timeout 20m ./...
+	@echo "vetting"
+	@CGO_ENABLED=0 $(GO) vet -trimpath ./...
+	@echo "compiling the tests with the race detector (minutes the first time)"
+	@tests=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
+	$(GO) test -race -vet=off -timeout 20m $$tests
 
 test-v2: go build images ## a node on a cgroup v2 machine, emulated
 	@hack/testv2/run.sh

@@ -118,7 +118,8 @@ k create role demo-reader --verb=get,list --resource=pods
 k create rolebinding demo-reader --role=demo-reader --serviceaccount=$NAMESPACE:default
 k exec "$pod" -- nslookup web.$NAMESPACE.svc.cluster.local | tee "$work/dns"
 grep -q "$ip" "$work/dns" || fail "DNS does not know the Service"
-k exec "$pod" -- /web api "/api/v1/namespaces/$NAMESPACE/pods?limit=1" | head -c 300 | tee "$work/api"
+k exec "$pod" -- /web api "/api/v1/namespaces/$NAMESPACE/pods?limit=1" >"$work/api"
+head -c 300 "$work/api" && echo ...
 grep -q '"kind":"PodList"' "$work/api" || fail "the API did not answer the Pod"
 
 step "Delete it"
