@@ -34,7 +34,13 @@ type controller struct {
 	lock sync.Mutex
 	// since is when each Pod that is to be deleted later was first found to be. It is not kept over a restart: a
 	// cluster that was down must not lose its Pods for that.
-	since map[types.UID]time.Time
+	since map[types.NamespacedName]sentence
+}
+
+// sentence is which Pod of a name is to be deleted, and when that was first found.
+type sentence struct {
+	pod types.UID
+	at  time.Time
 }
 
 // Register puts the controller on the manager. It wakes for Pods that are bound or change their tolerations, and for
@@ -42,7 +48,7 @@ type controller struct {
 func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorder) error {
 	r := &controller{
 		client: c, pods: podset.Control{Client: c, Recorder: recorder}, recorder: recorder, now: time.Now,
-		since: map[types.UID]time.Time{},
+		since: map[types.NamespacedName]sentence{},
 	}
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Pod{}, loop.Only(loop.Changed(concerns))).
@@ -74,10 +80,13 @@ func (r *controller) podsOf(ctx context.Context, node client.Object) []reconcile
 func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	var pod corev1.Pod
 	if err := r.client.Get(ctx, request.NamespacedName, &pod); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(request.NamespacedName)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if pod.Spec.NodeName == "" || pod.DeletionTimestamp != nil {
-		r.forget(pod.UID)
+		r.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	var node corev1.Node
@@ -86,30 +95,31 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	patience := decide(node.Spec.Taints, pod.Spec.Tolerations)
 	if patience < 0 {
-		if r.forget(pod.UID) {
+		if r.forget(request.NamespacedName) {
 			r.tell(&pod, "Cancelling deletion of Pod %s/%s", pod.Namespace, pod.Name)
 		}
 		return reconcile.Result{}, nil
 	}
-	if left := r.first(pod.UID).Add(patience).Sub(r.now()); left > 0 {
+	if left := r.first(&pod).Add(patience).Sub(r.now()); left > 0 {
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
 	return reconcile.Result{}, r.evict(ctx, &pod)
 }
 
 // first returns when the Pod was first found to be one that is to go, which is now if it was not before.
-func (r *controller) first(pod types.UID) time.Time {
+func (r *controller) first(pod *corev1.Pod) time.Time {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	at, known := r.since[pod]
-	if !known {
-		at = r.now()
-		r.since[pod] = at
+	key := client.ObjectKeyFromObject(pod)
+	known, ok := r.since[key]
+	if !ok || known.pod != pod.UID {
+		known = sentence{pod: pod.UID, at: r.now()}
+		r.since[key] = known
 	}
-	return at
+	return known.at
 }
 
-func (r *controller) forget(pod types.UID) (known bool) {
+func (r *controller) forget(pod types.NamespacedName) (known bool) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	_, known = r.since[pod]
@@ -130,6 +140,6 @@ func (r *controller) evict(ctx context.Context, pod *corev1.Pod) error {
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("evicting pod %s from node %s: %w", client.ObjectKeyFromObject(pod), pod.Spec.NodeName, err)
 	}
-	r.forget(pod.UID)
+	r.forget(client.ObjectKeyFromObject(pod))
 	return nil
 }
