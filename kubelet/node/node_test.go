@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,13 +20,23 @@ import (
 type machine struct {
 	cri.RuntimeService
 	cri.ImageManagerService
+
+	mu      sync.Mutex
 	network bool
 	err     error
+}
+
+func (m *machine) set(network bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.network, m.err = network, err
 }
 
 func (m *machine) Close(context.Context) error { return nil }
 
 func (m *machine) Status(context.Context, bool) (*runtimeapi.StatusResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return &runtimeapi.StatusResponse{Status: &runtimeapi.RuntimeStatus{Conditions: []*runtimeapi.RuntimeCondition{
 		{Type: runtimeapi.RuntimeReady, Status: true}, {Type: runtimeapi.NetworkReady, Status: m.network, Reason: "NotYet"},
 	}}}, m.err
@@ -67,7 +78,7 @@ func TestANodeIsReadyWithItsRuntimeAndNetwork(t *testing.T) {
 		if ready(node) != corev1.ConditionFalse || node.Labels[corev1.LabelHostname] != "n" || node.Labels["own"] != "label" {
 			t.Errorf("at first: %s %v", ready(node), node.Labels)
 		}
-		m.network = true
+		m.set(true, nil)
 		node = read()
 		if ready(node) != corev1.ConditionTrue || node.Status.Allocatable.Pods().Value() != 110 || node.Status.NodeInfo.KubeletVersion != "v1.36.3" {
 			t.Errorf("with a network: %s %v", ready(node), node.Status)
@@ -80,7 +91,7 @@ func TestANodeIsReadyWithItsRuntimeAndNetwork(t *testing.T) {
 		default:
 			t.Error("not told to be ready")
 		}
-		m.err = errors.New("gone")
+		m.set(true, errors.New("gone"))
 		if node = read(); ready(node) != corev1.ConditionFalse {
 			t.Errorf("without a runtime: %s", ready(node))
 		}
