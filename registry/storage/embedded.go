@@ -28,7 +28,7 @@ const (
 	noPeer = "http://127.0.0.1:1"
 
 	// A snapshot of the log comes so early that one is there when a fresh server is ready: see electable.
-	entriesToFirstSnapshot = 250
+	entriesToFirstSnapshot = 100
 	entriesPerSnapshot     = 1000
 	keepEntries            = 5000
 
