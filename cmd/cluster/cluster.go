@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
+	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/registry/server"
 )
 
@@ -26,6 +27,8 @@ type Cluster struct {
 	// runtime is closed when the container runtime serves.
 	runtime        chan struct{}
 	runtimeStarted func()
+	// objects are the ConfigMaps and Secrets as the kubelet reads them, made when it first starts.
+	objects func() (*objects.Shared, error)
 
 	stop  context.CancelFunc
 	ended chan struct{}
@@ -55,6 +58,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		listener.Close()
 		return nil, err
 	}
+	c.objects = sync.OnceValues(func() (*objects.Shared, error) {
+		core := c.api.Informers().Core().V1()
+		return objects.NewShared(core.ConfigMaps(), core.Secrets())
+	})
 	go c.run(running)
 	select {
 	case <-c.api.Ready():

@@ -95,7 +95,9 @@ func (c *Cluster) configOf(user string) *rest.Config {
 	if user == "system:apiserver" { // the API server's own work: the record of cluster IPs
 		groups = []string{"system:masters"}
 	}
-	return c.api.ClientConfig(user, groups...)
+	config := c.api.ClientConfig(user, groups...)
+	config.WarningHandlerWithContext = rest.NoWarnings{} // that Endpoints are deprecated is no news to their controller
+	return config
 }
 
 // clientOf reads from the manager's cache and writes as the user.

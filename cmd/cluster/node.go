@@ -16,7 +16,6 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/network"
-	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 	"github.com/coracle-k8s/coracle/proxy"
 	"github.com/coracle-k8s/coracle/proxy/dns"
@@ -117,7 +116,7 @@ func (c *Cluster) kubeletConfig(ctx context.Context) (kubelet.Config, error) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(c.keys.CA.Cert)
 	informers := c.api.Informers()
-	source, err := objects.NewShared(informers.Core().V1().ConfigMaps(), informers.Core().V1().Secrets())
+	source, err := c.objects()
 	if err != nil {
 		return kubelet.Config{}, err
 	}

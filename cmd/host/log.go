@@ -52,7 +52,7 @@ func (l Log) start() error {
 
 // RouteLibraryLogs sends what libraries log by loggers of their own to to. It is for main.
 func RouteLibraryLogs(to logr.Logger) {
-	crlog.SetLogger(to.WithName("controllers"))
+	crlog.SetLogger(to.V(2).WithName("controllers")) // each controller's start is no news
 	containerd.RouteLibraryLogs(to.WithName("containerd"))
 }
 
