@@ -72,6 +72,7 @@ func validateNodes(d *resourcev1.Device, own bool, at *field.Path) (errs field.E
 	}
 	if d.NodeSelector != nil {
 		set = append(set, "`nodeSelector`")
+		errs = append(errs, core.ValidateNodeSelector(d.NodeSelector, at.Child("nodeSelector"))...)
 	}
 	if isTrue(d.AllNodes) {
 		set = append(set, "`allNodes`")

@@ -9,6 +9,7 @@ import (
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -61,6 +62,7 @@ func validateWhere(s *resourcev1.ResourceSliceSpec) (errs field.ErrorList) {
 		if terms := s.NodeSelector.NodeSelectorTerms; len(terms) != 1 {
 			errs = append(errs, field.Invalid(spec.Child("nodeSelector", "nodeSelectorTerms"), terms, "must have exactly one node selector term"))
 		}
+		errs = append(errs, core.ValidateNodeSelector(s.NodeSelector, spec.Child("nodeSelector"))...)
 	}
 	for _, flag := range []struct {
 		name string
