@@ -35,10 +35,12 @@ type Door struct {
 	once    sync.Once
 	open    chan struct{}
 	handler http.Handler
+	ending  sync.Once
+	closed  chan struct{}
 }
 
 // NewDoor makes a closed door: requests wait for Open.
-func NewDoor() *Door { return &Door{open: make(chan struct{})} }
+func NewDoor() *Door { return &Door{open: make(chan struct{}), closed: make(chan struct{})} }
 
 // Open lets requests through to handler. Only the first call counts.
 func (d *Door) Open(handler http.Handler) {
@@ -48,8 +50,15 @@ func (d *Door) Open(handler http.Handler) {
 	})
 }
 
+// Close refuses requests from now on, with ErrClosed: clients do not try those again, as they do when a server that is
+// shutting down asks them to.
+func (d *Door) Close() { d.ending.Do(func() { close(d.closed) }) }
+
 // As returns a transport for requests of u.
 func (d *Door) As(u user.Info) http.RoundTripper { return &transport{d, u} }
+
+// ErrClosed is returned when the server has stopped.
+var ErrClosed = errors.New("the server in this process has stopped")
 
 // ErrAborted is returned when a handler panics, or aborts its answer.
 var ErrAborted = errors.New("the handler aborted its answer")
@@ -63,7 +72,14 @@ type transport struct {
 // end. Cancelling the request's context, or closing the body, cancels the handler's context.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
+	case <-t.door.closed:
+		return nil, ErrClosed
+	default:
+	}
+	select {
 	case <-t.door.open:
+	case <-t.door.closed:
+		return nil, ErrClosed
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}

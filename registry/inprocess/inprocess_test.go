@@ -149,3 +149,12 @@ func TestRequestsWaitForTheDoor(t *testing.T) {
 		}
 	})
 }
+
+func TestClosedDoorRefuses(t *testing.T) {
+	d := NewDoor()
+	d.Open(http.NotFoundHandler())
+	d.Close()
+	if _, err := send(t, d.As(&user.DefaultInfo{}), context.Background(), ""); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -78,6 +78,7 @@ func (s *Server) Run(ctx context.Context) error {
 	informersCtx, stop := context.WithCancel(ctx)
 	defer s.informers.Shutdown()
 	defer stop()
+	defer s.door.Close()
 	s.informers.Start(informersCtx.Done())
 	return s.run(ctx)
 }
