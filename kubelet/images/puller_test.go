@@ -86,7 +86,7 @@ func puller(s *service, parallel int) (*Puller, *[]string) {
 }
 
 func TestEnsure(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range map[string]*struct {
 		image   string
 		policy  corev1.PullPolicy
 		service service

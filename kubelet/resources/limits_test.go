@@ -48,28 +48,28 @@ func TestForContainer(t *testing.T) {
 		pod     *corev1.Pod
 		initial bool // the first init container instead of the first container
 		machine Machine
-		want    runtimeapi.LinuxContainerResources
+		want    *runtimeapi.LinuxContainerResources
 	}{
-		"best effort":   {pod: podOf(corev1.ResourceRequirements{}), want: runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 1000}},
-		"node critical": {pod: critical, want: runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: -997}},
-		"guaranteed": {pod: podOf(guaranteed), want: runtimeapi.LinuxContainerResources{
+		"best effort":   {pod: podOf(corev1.ResourceRequirements{}), want: &runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 1000}},
+		"node critical": {pod: critical, want: &runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: -997}},
+		"guaranteed": {pod: podOf(guaranteed), want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 512, CpuQuota: 50_000, MemoryLimitInBytes: 64 << 20, OomScoreAdj: -997}},
-		"burstable": {pod: podOf(burstable), want: runtimeapi.LinuxContainerResources{CpuShares: 102, OomScoreAdj: 900}},
-		"a limit alone is a request": {pod: podOf(corev1.ResourceRequirements{Limits: list("1", "")}), want: runtimeapi.LinuxContainerResources{
+		"burstable": {pod: podOf(burstable), want: &runtimeapi.LinuxContainerResources{CpuShares: 102, OomScoreAdj: 900}},
+		"a limit alone is a request": {pod: podOf(corev1.ResourceRequirements{Limits: list("1", "")}), want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 1024, CpuQuota: 100_000, OomScoreAdj: 999}},
-		"more than all memory":                {pod: podOf(corev1.ResourceRequirements{Requests: list("", "20Gi")}), want: runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 3}},
-		"sidecars last as long as the others": {pod: sidecar, initial: true, want: runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 800}},
-		"limits of the Pod": {pod: whole, want: runtimeapi.LinuxContainerResources{
+		"more than all memory":                {pod: podOf(corev1.ResourceRequirements{Requests: list("", "20Gi")}), want: &runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 3}},
+		"sidecars last as long as the others": {pod: sidecar, initial: true, want: &runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 800}},
+		"limits of the Pod": {pod: whole, want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 2, CpuQuota: 200_000, MemoryLimitInBytes: 4 * gigabyte, OomScoreAdj: 900}},
-		"version 2": {pod: podOf(guaranteed), machine: Machine{Unified: true, SwapAccounting: true}, want: runtimeapi.LinuxContainerResources{
+		"version 2": {pod: podOf(guaranteed), machine: Machine{Unified: true, SwapAccounting: true}, want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 512, CpuQuota: 50_000, MemoryLimitInBytes: 64 << 20, OomScoreAdj: -997,
 			Unified: map[string]string{"memory.oom.group": "1", "memory.swap.max": "0"}}},
-		"version 1 with swap": {pod: podOf(guaranteed), machine: Machine{SwapAccounting: true}, want: runtimeapi.LinuxContainerResources{
+		"version 1 with swap": {pod: podOf(guaranteed), machine: Machine{SwapAccounting: true}, want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 512, CpuQuota: 50_000, MemoryLimitInBytes: 64 << 20, MemorySwapLimitInBytes: 64 << 20, OomScoreAdj: -997}},
 		"huge pages": {
 			pod:     podOf(corev1.ResourceRequirements{Limits: corev1.ResourceList{"hugepages-2Mi": resource.MustParse("4Mi")}}),
 			machine: Machine{HugePageSizes: []uint64{2 << 20, 1 << 30}},
-			want: runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 1000, HugepageLimits: []*runtimeapi.HugepageLimit{
+			want: &runtimeapi.LinuxContainerResources{CpuShares: 2, OomScoreAdj: 1000, HugepageLimits: []*runtimeapi.HugepageLimit{
 				{PageSize: "2MB", Limit: 4 << 20}, {PageSize: "1GB"}}},
 		},
 	} {
@@ -80,7 +80,7 @@ func TestForContainer(t *testing.T) {
 		}
 		got := ForContainer(c.pod, container, c.machine)
 		if got.String() != c.want.String() {
-			t.Errorf("%s: got %v, want %v", name, got, &c.want)
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
 }
