@@ -5,6 +5,7 @@ package endpointslice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -86,7 +87,7 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	err := r.reconcile(ctx, &service)
-	if err != nil {
+	if err != nil && !errors.Is(err, errBehind) {
 		r.recorder.Eventf(&service, nil, corev1.EventTypeWarning, "FailedToUpdateEndpointSlices", "Reconcile",
 			"Error updating Endpoint Slices for Service %s/%s: %v", service.Namespace, service.Name, err)
 	}
@@ -104,12 +105,15 @@ func (r *controller) reconcile(ctx context.Context, service *corev1.Service) err
 		return err
 	}
 	if r.tracker.StaleSlices(service, existing) {
-		return fmt.Errorf("reading endpoint slices of service %s: the cache is behind what was written", key)
+		return fmt.Errorf("reading endpoint slices of service %s: %w", key, errBehind)
 	}
 	members := pointers(pods.Items)
 	trigger := r.triggers.ComputeEndpointLastChangeTriggerTime(service.Namespace, service, members)
 	return r.slices.Reconcile(klog.FromContext(ctx), service, members, existing, trigger)
 }
+
+// errBehind passes by itself: it is tried again, and is no news to users.
+var errBehind = errors.New("the cache is behind what was written")
 
 // existing returns the controller's slices of the service but for those that are being deleted.
 func (r *controller) existing(ctx context.Context, service *corev1.Service) ([]*discoveryv1.EndpointSlice, error) {
