@@ -17,7 +17,7 @@ func horizontalPodAutoscalers() *resource.Resource[*autoscaler] {
 	doc := autoscalingv2.HorizontalPodAutoscalerSpec{}.SwaggerDoc()
 	return resource.Define(resource.Definition[*autoscaler]{
 		Name: "horizontalpodautoscalers", Short: []string{"hpa"}, Categories: []string{"all"}, Namespaced: true,
-		Default:        autoscaling.Default,
+		Default:        fill,
 		Also:           []resource.Version{resource.In[*autoscalingv1.HorizontalPodAutoscaler]{Default: autoscaling.DefaultV1}},
 		ValidateCreate: autoscaling.Validate,
 		ValidateUpdate: autoscaling.ValidateUpdate,
@@ -40,4 +40,10 @@ func horizontalPodAutoscalers() *resource.Resource[*autoscaler] {
 		CopyStatus: func(into, from *autoscaler) { into.Status = from.Status },
 		Status:     &resource.Part[*autoscaler]{Validate: autoscaling.ValidateStatus},
 	})
+}
+
+// fill drops the annotations in which version 1 keeps what it has no fields for: version 2 has the fields.
+func fill(h *autoscaler) {
+	autoscaling.Default(h)
+	h.Annotations = autoscaling.DropConversionAnnotations(h.Annotations)
 }

@@ -24,10 +24,14 @@ const (
 )
 
 // Publish makes Service kubernetes lead to this server. Call it when the server is ready. It tries until it succeeds or
-// ctx ends. Servers that share a storage renew a Lease each, until ctx ends, and make the Service lead to all whose Lease
-// has not expired.
+// ctx ends; a loopback address, which the API refuses as an endpoint, is not published. Servers that share a storage renew
+// a Lease each, until ctx ends, and make the Service lead to all whose Lease has not expired.
 func (b *Bootstrap) Publish(ctx context.Context) error {
 	c := b.config
+	if c.Address.IsLoopback() {
+		klog.FromContext(ctx).Info("Service kubernetes leads nowhere: this server advertises a loopback address, which means another machine to each client")
+		return nil
+	}
 	if !c.Shared {
 		return retry(ctx, "publishing the address of the API server", func(ctx context.Context) error {
 			return lead(ctx, c, []netip.Addr{c.Address})
