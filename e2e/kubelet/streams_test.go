@@ -21,7 +21,7 @@ import (
 
 func TestLogsAndStreamsThroughTheAPIServer(t *testing.T) {
 	w := newWorld(t)
-	w.create(pod("streams", "echo one; echo two >&2; mkdir /www; echo page > /www/x; httpd -p 8080 -h /www; while read l; do echo got $l; done; "+forever, func(p *corev1.Pod) {
+	w.create(pod("streams", "echo one; sleep 0.5; echo two >&2; mkdir /www; echo page > /www/x; httpd -p 8080 -h /www; while read l; do echo got $l; done; "+forever, func(p *corev1.Pod) {
 		p.Spec.Containers[0].Stdin = true
 	}))
 	w.until("streams", "ran", running)
