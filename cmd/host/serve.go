@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"k8s.io/klog/v2"
@@ -17,6 +19,9 @@ import (
 
 // optionsFile in the data directory keeps the options of the last server, for those who clean up after it.
 const optionsFile = "server.json"
+
+// settled is when what starting took is over: memory that it needed is given back then, once.
+const settled = 20 * time.Second
 
 // Serve runs a server in this process until ctx ends or a part of it fails for good. Containers live on.
 func Serve(ctx context.Context, o cluster.Options, log Log) error {
@@ -46,6 +51,7 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		klog.ErrorS(err, "Telling systemd that the server is ready")
 	}
+	defer time.AfterFunc(settled, debug.FreeOSMemory).Stop()
 	klog.InfoS("Serving", "address", c.URL(), "kubeconfig", o.Admin())
 	return c.Wait()
 }

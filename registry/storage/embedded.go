@@ -118,8 +118,8 @@ func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 		InitialPeerURLsMap:          types.URLsMap{memberName: self},
 		InitialClusterToken:         memberName,
 		NewCluster:                  fresh,
-		TickMs:                      100, // an idle server wakes up for every tick
-		ElectionTicks:               10,
+		TickMs:                      500, // an idle server wakes up for every tick, and has nobody to tell that it lives
+		ElectionTicks:               2,
 		InitialElectionTickAdvance:  true,
 		PreVote:                     true,
 		SnapshotCount:               snapshotEvery,
