@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
 	crlog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
@@ -31,22 +32,25 @@ const (
 
 // start sends the process's log there, and stdout and stderr with it: what a crash says belongs into the log.
 func (l Log) start() error {
+	var out io.Writer = os.Stderr
+	if l.File != "" {
+		file, err := openRotated(l.File)
+		if err != nil {
+			return fmt.Errorf("opening the log: %w", err)
+		}
+		out = file
+	}
 	flags := flag.NewFlagSet("log", flag.ContinueOnError)
 	klog.InitFlags(flags)
-	for name, value := range map[string]string{"v": strconv.Itoa(l.Verbosity), "logtostderr": strconv.FormatBool(l.File == ""), "one_output": "true"} {
-		if err := flags.Set(name, value); err != nil {
-			return fmt.Errorf("setting the log's %s: %w", name, err)
-		}
+	if err := flags.Set("v", strconv.Itoa(l.Verbosity)); err != nil {
+		return fmt.Errorf("setting the log's verbosity: %w", err)
 	}
-	RouteLibraryLogs(klog.Background())
-	if l.File == "" {
-		return nil
-	}
-	file, err := openRotated(l.File)
-	if err != nil {
-		return fmt.Errorf("opening the log: %w", err)
-	}
-	klog.SetOutput(file)
+	// Not klog's own files and flags: containerd, when it starts, sets them as it wants them.
+	logger := textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(out), textlogger.Verbosity(l.Verbosity)))
+	klog.SetLoggerWithOptions(logger, klog.ContextualLogger(true), klog.WriteKlogBuffer(func(line []byte) {
+		_, _ = out.Write(line) // there is nowhere to tell that the log cannot be written
+	}))
+	RouteLibraryLogs(logger)
 	return nil
 }
 

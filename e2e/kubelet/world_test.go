@@ -23,6 +23,8 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
@@ -42,6 +44,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	// With a logger of ours klog does not look at its flags, which containerd sets while others log.
+	klog.SetLogger(textlogger.NewLogger(textlogger.NewConfig()))
 	containerd.RouteLibraryLogs(funcr.New(func(_, line string) { fmt.Fprintln(os.Stderr, "containerd:", line) }, funcr.Options{}))
 	os.Exit(nodens.Main(m, "cpod-"))
 }
