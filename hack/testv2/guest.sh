@@ -4,9 +4,9 @@
 if [ "$1" != furnished ]; then
 	# A container's root cannot be made on the kernel's first file system, so all of it moves to another.
 	mount -t tmpfs -o size=90%,mode=755 tmpfs /new
-	for d in bin etc lib lib64 sbin usr var work; do [ -e /$d ] && mv /$d /new/ 2>/dev/null; done
+	for d in bin etc lib lib64 sbin usr var guest; do [ -e /$d ] && mv /$d /new/ 2>/dev/null; done
 	mkdir -p /new/proc /new/sys /new/dev /new/run /new/tmp /new/root
-	PATH=/new/bin exec switch_root /new /bin/sh /work/guest.sh furnished
+	PATH=/new/bin exec switch_root /new /bin/sh /guest/guest.sh furnished
 fi
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 fail() { echo "testv2: FAIL: $*"; [ -f /var/lib/coracle/server.log ] && tail -n 40 /var/lib/coracle/server.log; poweroff -f; }
@@ -22,7 +22,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 chmod 1777 /tmp
 ulimit -n 65536
-while read -r module; do insmod "$module" 2>/dev/null || echo "testv2: no module $module"; done </work/modules
+while read -r module; do insmod "$module" 2>/dev/null || echo "testv2: no module $module"; done </guest/modules
 hostname emulated
 ip link set lo up
 ip link add eth0 type dummy
@@ -32,11 +32,11 @@ ip route add default via 10.99.0.254
 step "the machine is up, kernel $(uname -r)"
 
 step "container runtime, network and cgroups"
-cd /work && ./runtime.test -test.v >/tmp/runtime.log 2>&1 || { cat /tmp/runtime.log; fail "the container runtime's tests"; }
+cd /guest && ./runtime.test -test.v >/tmp/runtime.log 2>&1 || { cat /tmp/runtime.log; fail "the container runtime's tests"; }
 grep -E '^(---|ok|PASS)' /tmp/runtime.log
-[ -x /work/coracle ] || { echo "testv2: PASS (without a cluster: there is no bin/coracle)"; poweroff -f; }
+[ -x /guest/coracle ] || { echo "testv2: PASS (without a cluster: there is no bin/coracle)"; poweroff -f; }
 
-k() { /work/coracle kubectl --kubeconfig /var/lib/coracle/admin.conf "$@"; }
+k() { /guest/coracle kubectl --kubeconfig /var/lib/coracle/admin.conf "$@"; }
 links() { ls /sys/class/net; }
 want() { # want WHAT WANTED COMMAND...
 	what=$1 wanted=$2
@@ -48,11 +48,11 @@ want() { # want WHAT WANTED COMMAND...
 
 links >/tmp/links.before
 step "coracle up"
-/work/coracle up --timeout 5m || fail "coracle up"
-/work/coracle image load /work/images/web-v1.tar || fail "image load"
+/guest/coracle up --timeout 5m || fail "coracle up"
+/guest/coracle image load /guest/images/web-v1.tar || fail "image load"
 
 step "a Pod with limits"
-k apply -f /work/pod.yaml || fail "creating the Pod"
+k apply -f /guest/pod.yaml || fail "creating the Pod"
 k wait --for=condition=Ready pod/limited --timeout=120s || { k describe pod/limited; fail "the Pod does not become ready"; }
 want "exec's answer" limited k exec limited -- hostname
 want "the container's memory.max" 67108864 k exec limited -- cat /sys/fs/cgroup/memory.max
@@ -65,7 +65,7 @@ want "the Pod's cpu.max" "50000 100000" cat "$group/cpu.max"
 want "the Pod's qosClass" Burstable k get pod limited -o 'jsonpath={.status.qosClass}'
 
 step "coracle down"
-/work/coracle down || fail "coracle down"
+/guest/coracle down || fail "coracle down"
 left=$(find /sys/fs/cgroup -type d -name 'kubepods*')
 [ -z "$left" ] || fail "cgroups are left: $left"
 # shellcheck disable=SC2009 # busybox has no pgrep -f of this kind

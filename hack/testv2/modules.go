@@ -64,7 +64,7 @@ func modules(a *archive, kernel string) error {
 		a.copy(file, all[name])
 		fmt.Fprintln(&list, "/"+file)
 	}
-	a.file("work/modules", 0o644, []byte(list.String()))
+	a.file("guest/modules", 0o644, []byte(list.String()))
 	return nil
 }
 

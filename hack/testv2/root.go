@@ -31,9 +31,9 @@ func writeRoot(to, work string) error {
 	a.file("etc/group", 0o644, []byte("root:x:0:\n"))
 	a.file("etc/resolv.conf", 0o644, nil)
 	a.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost\n"))
-	a.file("work/guest.sh", 0o755, guest)
-	a.file("work/pod.yaml", 0o644, pod)
-	a.file("init", 0o755, []byte("#!/bin/sh\nexec /bin/sh /work/guest.sh\n"))
+	a.file("guest/guest.sh", 0o755, guest)
+	a.file("guest/pod.yaml", 0o644, pod)
+	a.file("init", 0o755, []byte("#!/bin/sh\nexec /bin/sh /guest/guest.sh\n"))
 	if err := busybox(a); err != nil {
 		return err
 	}
@@ -43,12 +43,12 @@ func writeRoot(to, work string) error {
 	if err := modules(a, filepath.Join(work, "kernel")); err != nil {
 		return err
 	}
-	a.copy("work/runtime.test", filepath.Join(work, "runtime.test"))
+	a.copy("guest/runtime.test", filepath.Join(work, "runtime.test"))
 	for _, image := range []string{"web-v1.tar"} {
-		a.copy("work/images/"+image, filepath.Join(work, "images", image))
+		a.copy("guest/images/"+image, filepath.Join(work, "images", image))
 	}
 	if coracle := filepath.Join(work, "..", "coracle"); exists(coracle) {
-		a.copy("work/coracle", coracle)
+		a.copy("guest/coracle", coracle)
 	}
 	return a.close()
 }
