@@ -75,7 +75,7 @@ func printNext(out io.Writer, o cluster.Options, file kubeconfigFile, name strin
 	if !onPath("kubectl") {
 		kubectl = executable() + " " + kubectl
 	}
-	second := kubectl + " create deployment web --image=web:v1"
+	second := kubectl + " create deployment web --image=nginx"
 	if o.ControlPlaneOnly {
 		second = kubectl + " create namespace first"
 	}
