@@ -36,14 +36,15 @@ func newCgroup(prefix string) (string, error) {
 	return fmt.Sprintf("%s%d", prefix, os.Getpid()), nil
 }
 
-// removeCgroup removes what the node left of its cgroup. All processes in it are gone by then.
-func removeCgroup(name string) {
+// RemoveCgroup removes a cgroup, given by its path beneath each hierarchy's root, and all beneath it. One with processes in it
+// stays.
+func RemoveCgroup(path string) {
 	roots, err := cgroupRoots()
 	if err != nil {
 		return
 	}
 	for _, root := range roots {
-		removeTree(filepath.Join(root, name))
+		removeTree(filepath.Join(root, path))
 	}
 }
 

@@ -12,6 +12,21 @@ import (
 
 // furnish makes the new namespaces a machine: file systems that show them, folders that a node writes, a network.
 func furnish() error {
+	if err := Furnish(nil); err != nil {
+		return err
+	}
+	return network()
+}
+
+// written are the folders that a node writes.
+var written = []string{
+	"/run", "/var/lib/kubelet", "/var/lib/cni", "/etc/cni", "/etc/containerd", "/opt/cni", "/var/log/pods", "/var/log/containers",
+}
+
+// Furnish makes the caller's mount namespace, new and nobody else's, a machine's: file systems that show the namespaces that the
+// caller is in, and own folders in place of those that a node writes. kept says which folder is to be seen in whose place; the
+// others are empty and in memory.
+func Furnish(kept map[string]string) error {
 	// Mounts arrive from outside but do not get there; within, they spread as on a machine that systemd started.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("separating mounts: %w", err)
@@ -25,17 +40,17 @@ func furnish() error {
 	if err := replaceSys(); err != nil {
 		return fmt.Errorf("replacing /sys: %w", err)
 	}
-	for _, dir := range []string{"/run", "/var/lib/kubelet", "/var/lib/cni", "/etc/cni", "/var/log/pods", "/var/log/containers"} {
-		if err := fresh(dir); err != nil {
-			return fmt.Errorf("emptying %s: %w", dir, err)
+	for _, dir := range written {
+		if err := replace(dir, kept[dir]); err != nil {
+			return fmt.Errorf("replacing %s: %w", dir, err)
 		}
 	}
 	for _, dir := range []string{"/run/netns", "/run/lock"} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	return network()
+	return nil
 }
 
 // replaceSys shows the new network namespace's links, with the same cgroups beneath.
@@ -64,12 +79,16 @@ func replaceSys() error {
 	return unix.Unmount(keep, unix.MNT_DETACH)
 }
 
-// fresh puts an empty folder in a folder's place.
-func fresh(dir string) error {
+// replace puts a folder in dir's place, or an empty one if by is empty.
+func replace(dir, by string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
+	source, kind, flags, data := "tmpfs", "tmpfs", uintptr(unix.MS_NOSUID|unix.MS_NODEV), "mode=755"
+	if by != "" {
+		source, kind, flags, data = by, "", unix.MS_BIND, ""
+	}
+	if err := unix.Mount(source, dir, kind, flags, data); err != nil {
 		return err
 	}
 	return unix.Mount("", dir, "", unix.MS_SHARED, "")

@@ -47,7 +47,7 @@ func Enter(prefix string) (inside bool, code int, err error) {
 	if err != nil {
 		return false, 1, fmt.Errorf("making a cgroup: %w", err)
 	}
-	defer removeCgroup(name)
+	defer RemoveCgroup(name)
 	code, err = spawn(name)
 	return false, code, err
 }

@@ -1,0 +1,250 @@
+package machines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"golang.org/x/sys/unix"
+)
+
+// Node is a machine that runs coracle.
+type Node struct {
+	Machine
+	// Number is 0 for the server.
+	Number  int        `json:"number"`
+	Address netip.Addr `json:"address"`
+	// Link is the number of the link that it is on.
+	Link int `json:"link"`
+	// Joined says that it was Ready once, and needs no token any more.
+	Joined bool `json:"joined"`
+
+	cluster *Cluster
+}
+
+// Server says whether it is the cluster's server.
+func (n *Node) Server() bool { return n.Number == 0 }
+
+// Dir holds what the node keeps on disk.
+func (n *Node) Dir() string { return filepath.Join(n.cluster.Dir, n.Name) }
+
+// DataDir is its data directory.
+func (n *Node) DataDir() string { return filepath.Join(n.Dir(), "data") }
+
+// Log is the file with all that coracle has written there.
+func (n *Node) Log() string { return filepath.Join(n.Dir(), "coracle.log") }
+
+// CgroupRoot is the cgroup that the node has as its root.
+func (n *Node) CgroupRoot() string { return filepath.Join(n.cluster.CgroupRoot, n.Name) }
+
+// make makes the node's machine, connected and with its images.
+func (n *Node) make() error {
+	folders := map[string]string{}
+	for place, name := range map[string]string{
+		"/var/lib/kubelet": "kubelet", "/var/lib/cni": "cni", "/etc/cni": "etc-cni", "/etc/containerd": "etc-containerd",
+		"/opt/cni": "opt-cni", "/var/log/pods": "pods", "/var/log/containers": "containers",
+	} {
+		folders[place] = filepath.Join(n.Dir(), name)
+	}
+	for _, dir := range folders {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := n.furnish(); err != nil {
+		return err
+	}
+	m, err := New(Settings{Name: n.Name, Folders: folders})
+	if err != nil {
+		return err
+	}
+	n.Machine = *m
+	if err := links[n.Link].Connect(m, n.Address); err != nil {
+		return errors.Join(err, m.Destroy())
+	}
+	return nil
+}
+
+// furnish fills the data directory with what the node is to find in it.
+func (n *Node) furnish() error {
+	images := filepath.Join(n.DataDir(), "images")
+	if err := os.MkdirAll(images, 0o755); err != nil {
+		return err
+	}
+	for _, archive := range n.cluster.Images {
+		archive, err := filepath.Abs(archive)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(archive, filepath.Join(images, filepath.Base(archive))); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	if from := n.cluster.Registries; from != "" {
+		if err := os.CopyFS(filepath.Join(n.DataDir(), "certs.d"), os.DirFS(from)); err != nil {
+			return fmt.Errorf("copying registry configurations: %w", err)
+		}
+	}
+	return nil
+}
+
+// Start starts coracle there and returns at once. An agent that has not joined yet gets a new token.
+func (n *Node) Start(ctx context.Context) error {
+	args := []string{"--data-dir", n.DataDir(), "--node-name", n.Name, "--node-ip", n.Address.String(), "--cgroup-root", n.CgroupRoot()}
+	if n.Server() {
+		args = append(append([]string{"server"}, args...), n.cluster.ServerFlags...)
+	} else {
+		args = append(append([]string{"agent", "--server", n.cluster.URL()}, args...), n.cluster.AgentFlags...)
+		if !n.Joined {
+			token, err := n.cluster.Token(ctx)
+			if err != nil {
+				return err
+			}
+			args = append(args, "--token", token)
+		}
+	}
+	return n.launch(args)
+}
+
+// launch runs coracle in the background, with its output going to the log.
+func (n *Node) launch(args []string) error {
+	log, err := os.OpenFile(n.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(n.cluster.Program, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	if err := n.Machine.Start(cmd); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }() // the log says why it ended
+	return nil
+}
+
+// Token makes a token for a node that is to join.
+func (c *Cluster) Token(ctx context.Context, flags ...string) (string, error) {
+	s := c.Server()
+	args := append([]string{"token", "create", "--data-dir", s.DataDir()}, flags...)
+	out, err := s.Output(exec.CommandContext(ctx, c.Program, args...))
+	return strings.TrimSpace(out), err
+}
+
+// processes are those that run coracle on the node, of which there should be one or none.
+func (n *Node) processes() ([]int, error) {
+	role := "agent"
+	if n.Server() {
+		role = "server"
+	}
+	return n.Processes(n.cluster.Program, role)
+}
+
+// Running says whether coracle runs there.
+func (n *Node) Running() (bool, error) {
+	pids, err := n.processes()
+	return len(pids) > 0, err
+}
+
+// Stop asks coracle to end and returns when it has; containers live on. Idempotent.
+func (n *Node) Stop() error { return n.end(unix.SIGTERM) }
+
+// Kill ends coracle with kill -9; containers live on. Idempotent.
+func (n *Node) Kill() error { return n.end(unix.SIGKILL) }
+
+func (n *Node) end(signal unix.Signal) error {
+	pids, err := n.processes()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := end(pid, signal); err != nil {
+			return fmt.Errorf("ending coracle on %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// Partition cuts the node off from all others: nothing arrives, and nobody is told. Idempotent.
+func (n *Node) Partition() error { return links[n.Link].Unplug(&n.Machine) }
+
+// Heal undoes Partition. Idempotent.
+func (n *Node) Heal() error { return links[n.Link].Plug(&n.Machine) }
+
+// WaitReady returns when the API says that the node is Ready, or coracle has ended there.
+func (n *Node) WaitReady(ctx context.Context) error {
+	client, err := n.cluster.client()
+	if err != nil {
+		return err
+	}
+	err = n.until(ctx, "node "+n.Name+" is Ready", func(ctx context.Context) error {
+		node, err := client.CoreV1().Nodes().Get(ctx, n.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		for _, c := range node.Status.Conditions {
+			if c.Type != corev1.NodeReady {
+				continue
+			}
+			if c.Status == corev1.ConditionTrue {
+				return nil
+			}
+			return errors.New(c.Message)
+		}
+		return errors.New("no Ready condition")
+	})
+	if err != nil || n.Joined {
+		return err
+	}
+	n.Joined = true
+	return n.cluster.save()
+}
+
+// until returns when is does not fail any more. It gives up with ctx, or when coracle has ended on the node.
+func (n *Node) until(ctx context.Context, what string, is func(context.Context) error) error {
+	for {
+		reason := is(ctx)
+		if reason == nil {
+			return nil
+		}
+		running, err := n.Running()
+		if err == nil && !running {
+			err = fmt.Errorf("coracle has ended on %s:\n%s", n.Name, n.lastWords())
+		}
+		if err == nil && ctx.Err() != nil {
+			err = fmt.Errorf("gave up: %w", reason)
+		}
+		if err != nil {
+			return fmt.Errorf("waiting until %s: %w", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// lastWords are the end of the log.
+func (n *Node) lastWords() string {
+	content, err := os.ReadFile(n.Log())
+	if err != nil {
+		return err.Error()
+	}
+	const most = 2000
+	return string(content[max(0, len(content)-most):])
+}
+
+func (c *Cluster) client() (kubernetes.Interface, error) {
+	config, err := c.AdminConfig()
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
