@@ -48,7 +48,8 @@ type Config struct {
 	// NodePortAddresses limit where node ports are open; none means everywhere.
 	NodePortAddresses []netip.Prefix
 	// NoMasquerade leaves it to somebody else to give Pods' packets that
-	// leave the cluster an address that answers find back to.
+	// leave the cluster an address that answers find back to, until
+	// SetMasquerade says otherwise.
 	NoMasquerade bool
 	// PodInterfaces are the links by which Pods are reached. They are told to
 	// pass packets from local programs that began at a loopback address.
@@ -65,6 +66,8 @@ type Proxy struct {
 	feeds   []feed
 	synced  []cache.DoneChecker
 	flows   conntrack.Table
+	// masquerade has the last word of SetMasquerade that sync has not seen yet.
+	masquerade chan bool
 
 	ready    chan struct{}
 	setReady func()
@@ -74,12 +77,13 @@ type Proxy struct {
 func New(cfg Config) (*Proxy, error) {
 	ready := make(chan struct{})
 	p := &Proxy{
-		cfg:      cfg,
-		tracker:  service.NewTracker(cfg.NodeName),
-		health:   health.New(),
-		metrics:  newMetrics(),
-		ready:    ready,
-		setReady: sync.OnceFunc(func() { close(ready) }),
+		cfg:        cfg,
+		tracker:    service.NewTracker(cfg.NodeName),
+		health:     health.New(),
+		metrics:    newMetrics(),
+		ready:      ready,
+		masquerade: make(chan bool, 1),
+		setReady:   sync.OnceFunc(func() { close(ready) }),
 	}
 	p.backend = iptables.New(p.node())
 	if err := p.listen(); err != nil {
@@ -109,6 +113,16 @@ func (p *Proxy) Ready() <-chan struct{} { return p.ready }
 // Collectors are the proxy's metrics, for the caller to register.
 func (p *Proxy) Collectors() []prometheus.Collector { return p.metrics.collectors() }
 
+// SetMasquerade says whether Pods' packets that leave the cluster get the
+// node's address. It returns at once; one caller at a time.
+func (p *Proxy) SetMasquerade(on bool) {
+	select {
+	case <-p.masquerade:
+	default:
+	}
+	p.masquerade <- on
+}
+
 // Run keeps the rules until the context ends. They stay after that: packets
 // flow on while the process restarts. It runs once.
 func (p *Proxy) Run(ctx context.Context) error {
@@ -127,7 +141,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 		} else {
 			retry = 0
 		}
-		if !wait(ctx, changes, retry) {
+		if !p.wait(ctx, changes, retry) {
 			return nil
 		}
 	}
@@ -135,7 +149,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 // wait returns true when there is something to do: a change, but not too soon
 // after the last one, or another try.
-func wait(ctx context.Context, changes <-chan struct{}, retry time.Duration) bool {
+func (p *Proxy) wait(ctx context.Context, changes <-chan struct{}, retry time.Duration) bool {
 	rest := time.NewTimer(pause)
 	defer rest.Stop()
 	select {
@@ -154,6 +168,8 @@ func wait(ctx context.Context, changes <-chan struct{}, retry time.Duration) boo
 		return false
 	case <-changes:
 	case <-again:
+	case on := <-p.masquerade:
+		p.backend.SetMasquerade(on)
 	}
 	return true
 }

@@ -1,16 +1,21 @@
-// Package network makes this machine part of the Pod network: what the container runtime is told about it, the kernel's settings, and the removal of both.
+// Package network makes this machine part of the Pod network: what the container runtime is told about it, the kernel's settings, the
+// ways to other nodes' Pods, and the removal of all of it.
+//
+// Pods of a node are joined to its bridge by the plugin cmd/coracle-net. To another node's Pods lead plain routes where both nodes are
+// on one link, and a vxlan tunnel where a router is between them; Run chooses for each pair of nodes and keeps it so.
+//
+// A network configuration that somebody else puts into the runtime's folder wins, also while the node runs: ours is taken away, new
+// Pods are joined by theirs. The bridge, the routes and the masquerading stay for as long as Pods of ours are left: our routes lose
+// against any other route to the same addresses. When theirs goes, ours comes back.
 package network
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -19,8 +24,10 @@ import (
 const (
 	// Bridge is the link that Pods of this machine are joined to.
 	Bridge = "coracle0"
-	// file is last in the order of names, which is the order of preference: anybody else's configuration comes first.
-	file = "99-coracle.conflist"
+	// Tunnel is the link to nodes behind routers; there is none where there are no such nodes.
+	Tunnel = "coracle-vxlan"
+	// DefaultTunnelPort is the UDP port of the tunnels between nodes.
+	DefaultTunnelPort = 8472
 )
 
 // Config says where things are.
@@ -31,9 +38,14 @@ type Config struct {
 	ConfDir string
 	// MTU of the Pods' links; that of the default route's link unless set.
 	MTU int
+	// TunnelPort is the UDP port of the tunnels between nodes, the same on all; DefaultTunnelPort unless set.
+	TunnelPort int
+	// OnUse is told by Run, at its start and at each change, whether this network is in use: whether Pods are joined to it, or
+	// may be. Pods' packets to the outside need masquerading while it is.
+	OnUse func(inUse bool)
 }
 
-// Network is this machine's part of the Pod network.
+// Network is this machine's part of the Pod network. Its methods may be called at the same time, Run once at a time.
 type Network struct{ config Config }
 
 // New returns the machine's network. It changes nothing yet.
@@ -41,133 +53,79 @@ func New(c Config) *Network {
 	if c.ConfDir == "" {
 		c.ConfDir = "/etc/cni/net.d"
 	}
+	if c.TunnelPort == 0 {
+		c.TunnelPort = DefaultTunnelPort
+	}
+	if c.OnUse == nil {
+		c.OnUse = func(bool) {}
+	}
 	return &Network{config: c}
 }
 
-// Foreign says whether Pods are joined by somebody else's configuration, which wins over ours. Masquerading is then
-// theirs too.
-func (n *Network) Foreign() (bool, error) {
-	entries, err := os.ReadDir(n.config.ConfDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// InUse says whether Pods are joined to this network, or new ones would be: there is no foreign configuration, or there are Pods from
+// before it came.
+func (n *Network) InUse() (bool, error) {
+	foreign, err := n.Foreign()
+	if err != nil || !foreign {
+		return !foreign, err
 	}
-	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return theirs(e.Name()) }), err
+	return hasPods()
 }
 
-// theirs says whether the runtime would take a file as a network configuration before ours.
-func theirs(name string) bool {
-	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(name)) && name < file
-}
-
-// Join makes the kernel forward and tells the container runtime this machine's Pod ranges, at most one of each family.
-// It may be called again; nothing is written that is there already. Pods that run keep their addresses.
+// Join makes the kernel forward and tells the container runtime this machine's Pod ranges, at most one of each family; but not
+// where a foreign configuration is: that is no error. It may be called again; nothing is written that is there already. Pods that
+// run keep their addresses.
 func (n *Network) Join(ranges []netip.Prefix) error {
 	if len(ranges) == 0 {
 		return errors.New("joining the Pod network: the node has no Pod range")
 	}
+	if foreign, err := n.Foreign(); err != nil || foreign {
+		return err
+	}
 	if err := forward(slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Addr().Is6() })); err != nil {
 		return fmt.Errorf("making the kernel forward: %w", err)
 	}
-	mtu := n.config.MTU
-	if mtu == 0 {
-		var err error
-		if mtu, err = defaultMTU(); err != nil {
-			return fmt.Errorf("finding the MTU of the default route: %w", err)
-		}
+	mtu, err := n.mtu()
+	if err != nil {
+		return fmt.Errorf("choosing the MTU of Pods' links: %w", err)
 	}
 	content, err := render(n.addresses(), ranges, mtu)
 	if err != nil {
 		return err
 	}
-	if err := write(filepath.Join(n.config.ConfDir, file), content); err != nil {
+	if err := write(n.file(), content); err != nil {
 		return fmt.Errorf("writing the network configuration: %w", err)
 	}
 	return nil
 }
 
-// Remove takes the machine out of the Pod network: configuration, bridge, what is joined to it, and all addresses. Pods must be
-// gone. It is idempotent.
+// Remove takes the machine out of the Pod network: configuration, bridge, what is joined to it, all addresses, and the ways to
+// other nodes. Pods must be gone. It is idempotent.
 func (n *Network) Remove() error {
-	return errors.Join(
-		remove(filepath.Join(n.config.ConfDir, file)),
-		removeBridge(),
-		os.RemoveAll(n.addresses()),
-	)
+	return errors.Join(remove(n.file()), n.leave())
 }
 
+// leave removes all but the configuration.
+func (n *Network) leave() error {
+	return errors.Join(plan{}.apply(n.config.TunnelPort), removeBridge(), os.RemoveAll(n.addresses()))
+}
+
+func (n *Network) file() string      { return filepath.Join(n.config.ConfDir, file) }
 func (n *Network) addresses() string { return filepath.Join(n.config.DataDir, "network") }
 
-// render is the network configuration that names our plugin.
-func render(dataDir string, ranges []netip.Prefix, mtu int) ([]byte, error) {
-	subnets := make([]string, 0, len(ranges))
-	for _, r := range ranges {
-		subnets = append(subnets, r.Masked().String())
+// mtu is that of Pods' links. While there are Pods it stays as it is: a bridge drops without a word what is too big for a port.
+func (n *Network) mtu() (int, error) {
+	if n.config.MTU != 0 {
+		return n.config.MTU, nil
 	}
-	content, err := json.MarshalIndent(map[string]any{
-		"cniVersion": "1.0.0",
-		"name":       "coracle",
-		"plugins": []any{map[string]any{
-			"type": "coracle-net", "bridge": Bridge, "mtu": mtu, "subnets": subnets, "dataDir": dataDir,
-		}},
-	}, "", "  ")
-	return append(content, '\n'), err
-}
-
-// write makes a file's content what is given. containerd looks at its folder again after a write and after a renaming from
-// within, not after a file's arrival from elsewhere: a new file is written in place, a changed one is replaced.
-func write(path string, content []byte) error {
-	old, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(path, content, 0o644)
-	case err != nil:
-		return err
-	case string(old) == string(content):
-		return nil
-	}
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(temporary, content, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// removeBridge deletes the bridge and the links on it.
-func removeBridge() error {
-	bridge, err := netlink.LinkByName(Bridge)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return nil
+	bridge, ports, err := bridgePorts()
+	if len(ports) > 0 {
+		return bridge.Attrs().MTU, nil
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	links, err := netlink.LinkList()
-	if err != nil {
-		return err
-	}
-	for _, l := range links {
-		if l.Attrs().MasterIndex == bridge.Attrs().Index && strings.HasPrefix(l.Attrs().Name, "veth") {
-			err = errors.Join(err, gone(netlink.LinkDel(l)))
-		}
-	}
-	return errors.Join(err, gone(netlink.LinkDel(bridge)))
-}
-
-func gone(err error) error {
-	if errors.Is(err, unix.ENODEV) {
-		return nil
-	}
-	return err
+	return defaultMTU()
 }
 
 // defaultMTU is what fits through the link that leads out of this machine.

@@ -40,7 +40,7 @@ func TestAnothersConfigurationIsNoticed(t *testing.T) {
 		file string
 		want bool
 	}{
-		{file, false}, {"10-notes.txt", false}, {"zz-later.conflist", false}, {"10-calico.conflist", true},
+		{file, false}, {"10-notes.txt", false}, {"." + file + ".new", false}, {"zz-later.conflist", true},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, step.file), nil, 0o600); err != nil {
 			t.Fatal(err)

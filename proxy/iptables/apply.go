@@ -30,6 +30,10 @@ func New(node Node) *Backend {
 	return &Backend{node: node, memo: map[types.NamespacedName]*part{}}
 }
 
+// SetMasquerade says whether the rules from the next Apply on give Pods'
+// packets that leave the cluster the node's address.
+func (b *Backend) SetMasquerade(on bool) { b.node.Masquerade = on }
+
 // Stats says how much an Apply had to do.
 type Stats struct {
 	// Chains is how many there are, Written and Deleted how many changed.

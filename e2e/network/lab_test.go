@@ -1,0 +1,172 @@
+// Package network_test walks packets between Pods of several machines: network namespaces that each have the Pod network of the
+// kubelet, its plugin and the Service proxy, as a node has them.
+package network_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+
+	"github.com/coracle-k8s/coracle/e2e/nodens"
+)
+
+func TestMain(m *testing.M) { os.Exit(nodens.Main(m, "cpn-")) }
+
+// lab is three machines, two of them on one link. The router, which is also the world outside, knows nothing of Pods.
+//
+//	a 10.99.1.1 ---+--- 10.99.1.254 router 10.99.2.254 --- c 10.99.2.1
+//	b 10.99.1.2 ---+
+type lab struct {
+	t      *testing.T
+	router netns.NsHandle
+	plugin string
+	all    map[string]*machine
+}
+
+// mtu of all links.
+const mtu = 1500
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	nodens.Need(t)
+	l := &lab{t: t, router: newNamespace(t), plugin: buildPlugin(t), all: map[string]*machine{}}
+	in(t, l.router, func() {
+		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "link1"}}
+		must(t, netlink.LinkAdd(bridge))
+		address(t, "link1", "10.99.1.254/24")
+		up(t, "lo")
+	})
+	sysctl(t, l.router, "net/ipv4/ip_forward", "1")
+	for i, name := range []string{"a", "b", "c"} {
+		m := newMachine(l, name, i+1)
+		l.all[name] = m
+		if name == "c" {
+			m.connect("10.99.2.1", "10.99.2.254", "", "10.99.2.254/24")
+		} else {
+			m.connect(fmt.Sprintf("10.99.1.%d", i+1), "10.99.1.254", "link1", "")
+		}
+	}
+	return l
+}
+
+// buildPlugin compiles the network plugin as it is in the tree.
+func buildPlugin(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "coracle-net")
+	cmd := exec.Command("go", "build", "-o", path, "github.com/coracle-k8s/coracle/cmd/coracle-net")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the network plugin: %v\n%s", err, out)
+	}
+	return path
+}
+
+func newNamespace(t *testing.T) netns.NsHandle {
+	t.Helper()
+	made := make(chan netns.NsHandle, 1)
+	go func() {
+		defer close(made)
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		ns, err := netns.New()
+		if err != nil {
+			t.Errorf("making a network namespace: %v", err)
+			return
+		}
+		made <- ns
+	}()
+	ns, ok := <-made
+	if !ok {
+		t.FailNow()
+	}
+	t.Cleanup(func() { ns.Close() })
+	return ns
+}
+
+// in runs a function in a namespace, on a thread of its own. Sockets made there stay there.
+func in(t *testing.T, ns netns.NsHandle, do func()) {
+	t.Helper()
+	done := make(chan bool)
+	go func() {
+		finished := false
+		defer func() { done <- finished }()
+		runtime.LockOSThread()
+		must(t, netns.Set(ns))
+		do()
+		finished = true
+	}()
+	if !<-done {
+		t.FailNow()
+	}
+}
+
+// must ends the goroutine, and with it the test, after an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("in a network namespace: %v", err)
+		runtime.Goexit()
+	}
+}
+
+func address(t *testing.T, name, cidr string) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	must(t, err)
+	parsed, err := netlink.ParseAddr(cidr)
+	must(t, err)
+	must(t, netlink.AddrAdd(link, parsed))
+	must(t, netlink.LinkSetUp(link))
+}
+
+func up(t *testing.T, name string) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	must(t, err)
+	must(t, netlink.LinkSetUp(link))
+}
+
+func sysctl(t *testing.T, ns netns.NsHandle, name, value string) {
+	t.Helper()
+	in(t, ns, func() { must(t, os.WriteFile("/proc/sys/"+name, []byte(value), 0o644)) })
+}
+
+// eventually fails the test unless something holds within some seconds.
+func eventually(t *testing.T, what string, holds func() error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = holds(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("waited 10 s until %s: %v", what, err)
+}
+
+// output runs a program in a namespace and returns what it prints.
+func output(t *testing.T, ns netns.NsHandle, command string) string {
+	t.Helper()
+	var text string
+	in(t, ns, func() {
+		parts := strings.Fields(command)
+		out, err := exec.Command(parts[0], parts[1:]...).CombinedOutput()
+		text = string(out)
+		if err != nil {
+			text += err.Error()
+		}
+	})
+	return text
+}
+
+func rangeOf(i int) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", i)) }
+
+func ip(text string) net.IP { return net.ParseIP(text) }

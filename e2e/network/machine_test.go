@@ -1,0 +1,189 @@
+package network_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	current "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/coracle-k8s/coracle/kubelet/network"
+	"github.com/coracle-k8s/coracle/proxy"
+)
+
+// machine is a node without containers.
+type machine struct {
+	lab     *lab
+	name    string
+	address string
+	pods    netip.Prefix
+	ns      netns.NsHandle
+	confDir string
+	network *network.Network
+	proxy   *proxy.Proxy
+	made    int
+}
+
+func newMachine(l *lab, name string, i int) *machine {
+	m := &machine{lab: l, name: name, pods: rangeOf(i), ns: newNamespace(l.t)}
+	dir := filepath.Join(l.t.TempDir(), name)
+	m.confDir = filepath.Join(dir, "net.d")
+	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
+	return m
+}
+
+// connect gives the machine its eth0: on a bridge of the router, or on a link of its own with the given far end.
+func (m *machine) connect(own, router, bridge, far string) {
+	t, port := m.lab.t, "to-"+m.name
+	in(t, m.lab.router, func() {
+		must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port, MTU: mtu}, PeerName: "eth0", PeerNamespace: netlink.NsFd(int(m.ns))}))
+		if far != "" {
+			address(t, port, far)
+			return
+		}
+		near, err := netlink.LinkByName(port)
+		must(t, err)
+		on, err := netlink.LinkByName(bridge)
+		must(t, err)
+		must(t, netlink.LinkSetMaster(near, on.(*netlink.Bridge)))
+		up(t, port)
+	})
+	m.address = own
+	in(t, m.ns, func() {
+		up(t, "lo")
+		address(t, "eth0", own+"/24")
+		must(t, netlink.RouteAdd(&netlink.Route{Gw: ip(router)}))
+	})
+	// The strictest that distributions have: what a link brings must come from where its answers would go.
+	for _, which := range []string{"all", "default", "eth0"} {
+		sysctl(t, m.ns, "net/ipv4/conf/"+which+"/rp_filter", "1")
+	}
+}
+
+func (m *machine) node() *corev1.Node {
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: m.name},
+		Spec:       corev1.NodeSpec{PodCIDR: m.pods.String(), PodCIDRs: []string{m.pods.String()}},
+		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: m.address}}},
+	}
+}
+
+// run starts the machine's network and proxy. stop ends them; what they made in the kernel stays.
+func (m *machine) run(client *fake.Clientset) (stop func()) {
+	t := m.lab.t
+	t.Helper()
+	factory := informers.NewSharedInformerFactory(client, 0)
+	var err error
+	m.proxy, err = proxy.New(proxy.Config{
+		NodeName: m.name, Informers: factory, PodInterfaces: []string{network.Bridge},
+		ClusterCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes := factory.Core().V1().Nodes().Informer()
+	ctx, cancel := context.WithCancel(context.Background())
+	factory.Start(ctx.Done())
+	ended := make(chan struct{}, 2)
+	go in(t, m.ns, func() {
+		defer func() { ended <- struct{}{} }()
+		if err := m.network.Run(ctx, m.name, nodes); err != nil {
+			t.Errorf("running the network of %s: %v", m.name, err)
+		}
+	})
+	go in(t, m.ns, func() {
+		defer func() { ended <- struct{}{} }()
+		if err := m.proxy.Run(ctx); err != nil {
+			t.Errorf("running the proxy of %s: %v", m.name, err)
+		}
+	})
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		<-ended
+		<-ended
+		factory.Shutdown()
+	}
+	t.Cleanup(stop)
+	<-m.proxy.Ready()
+	eventually(t, "the configuration of "+m.name+" is there", func() error { _, err := os.Stat(m.file()); return err })
+	return stop
+}
+
+func (m *machine) file() string { return filepath.Join(m.confDir, "99-coracle.conflist") }
+
+// pod is a namespace that the plugin has joined to the network of a machine.
+type pod struct {
+	ns      netns.NsHandle
+	address string
+	machine *machine
+	id      string
+}
+
+// pod makes one, as the container runtime would.
+func (m *machine) pod() *pod {
+	t := m.lab.t
+	t.Helper()
+	m.made++
+	p := &pod{ns: newNamespace(t), machine: m, id: fmt.Sprintf("%s-%d", m.name, m.made)}
+	in(t, p.ns, func() { up(t, "lo") })
+	var result current.Result
+	if err := json.Unmarshal(p.execute("ADD"), &result); err != nil {
+		t.Fatalf("joining a Pod of %s: %v", m.name, err)
+	}
+	p.address = result.IPs[0].Address.IP.String()
+	return p
+}
+
+// execute runs the plugin with the machine's configuration.
+func (p *pod) execute(command string) []byte {
+	t := p.machine.lab.t
+	t.Helper()
+	content, err := os.ReadFile(p.machine.file())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		CNIVersion, Name string
+		Plugins          []map[string]any
+	}
+	if err := json.Unmarshal(content, &list); err != nil {
+		t.Fatal(err)
+	}
+	plugin := list.Plugins[0]
+	plugin["cniVersion"], plugin["name"] = list.CNIVersion, list.Name
+	input, err := json.Marshal(plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	in(t, p.machine.ns, func() {
+		cmd := exec.Command(p.machine.lab.plugin)
+		cmd.Env = append(os.Environ(), "CNI_COMMAND="+command, "CNI_CONTAINERID="+p.id, "CNI_IFNAME=eth0", "CNI_PATH=/",
+			fmt.Sprintf("CNI_NETNS=/proc/%d/fd/%d", os.Getpid(), int(p.ns)))
+		cmd.Stdin = strings.NewReader(string(input))
+		out, err = cmd.CombinedOutput()
+	})
+	if err != nil {
+		t.Fatalf("running the plugin: %v\n%s", err, out)
+	}
+	return out
+}
+
+// remove takes the Pod away.
+func (p *pod) remove() { p.execute("DEL") }

@@ -1,0 +1,157 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+const (
+	// pause is the least time between two looks at everything. The first change after a quiet time does not wait.
+	pause = 100 * time.Millisecond
+	// firstRetry and lastRetry bound the time to the next try after an error.
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// Run keeps the ways to all other nodes, and gives way to a foreign network configuration for as long as there is one, until ctx
+// ends. nodes holds all Nodes, this one among them, and is started by its owner. Routes stay when Run ends: packets flow on while
+// the process restarts. Nodes that are not ready keep theirs, deleted ones lose them.
+func (n *Network) Run(ctx context.Context, nodeName string, nodes cache.SharedIndexInformer) error {
+	woken := make(chan struct{}, 1)
+	wake := func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	}
+	outside, err := watch(n.config.ConfDir, wake)
+	if err != nil {
+		return err
+	}
+	defer outside.stop()
+	registration, err := nodes.AddEventHandler(nodeHandler(wake))
+	if err != nil {
+		return fmt.Errorf("listening to nodes: %w", err)
+	}
+	defer func() { _ = nodes.RemoveEventHandler(registration) }()
+	if !cache.WaitFor(ctx, "", registration.HasSyncedChecker()) {
+		return nil
+	}
+	k := keeper{Network: n, node: nodeName, nodes: nodes.GetStore()}
+	for {
+		var again <-chan time.Time
+		if err := k.sync(ctx); err != nil {
+			k.retry = min(max(2*k.retry, firstRetry), lastRetry)
+			klog.FromContext(ctx).Error(err, "Keeping the Pod network", "retry", k.retry)
+			again = time.After(k.retry)
+		} else {
+			k.retry = 0
+		}
+		if err := rest(ctx); err != nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-outside.ended:
+			return err
+		case <-woken:
+		case <-again:
+		}
+	}
+}
+
+// rest lets several changes come together.
+func rest(ctx context.Context) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// nodeHandler calls wake when anything that counts here has changed: not for heartbeats.
+func nodeHandler(wake func()) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { wake() },
+		DeleteFunc: func(any) { wake() },
+		UpdateFunc: func(old, object any) {
+			before, ok := old.(*corev1.Node)
+			after, also := object.(*corev1.Node)
+			if ok && also && before != after && !machineOf(before).equal(machineOf(after)) {
+				wake()
+			}
+		},
+	}
+}
+
+// keeper is what Run remembers.
+type keeper struct {
+	*Network
+	node  string
+	nodes cache.Store
+	retry time.Duration
+	// foreign and inUse are as they were found last; told says that OnUse knows.
+	foreign, inUse, told bool
+}
+
+// sync looks at everything once and makes it what it should be.
+func (k *keeper) sync(ctx context.Context) error {
+	foreign, err := k.Foreign()
+	if err != nil {
+		return fmt.Errorf("looking for other network configurations: %w", err)
+	}
+	self, others := k.machines()
+	if foreign != k.foreign {
+		k.foreign = foreign
+		klog.FromContext(ctx).Info("Who joins Pods to the network has changed", "foreign", foreign)
+	}
+	switch {
+	case foreign:
+		err = remove(k.file())
+	case len(self.ranges) > 0:
+		err = k.Join(self.ranges)
+	}
+	inUse := !foreign
+	if foreign && err == nil {
+		inUse, err = hasPods()
+	}
+	if err != nil {
+		return err
+	}
+	if inUse != k.inUse || !k.told {
+		k.inUse, k.told = inUse, true
+		k.config.OnUse(inUse)
+	}
+	switch {
+	case !inUse:
+		return k.leave()
+	case self.name == "":
+		return nil // as it was: the Node is not there yet, or for the moment not
+	}
+	return decide(self, others, reach).apply(k.config.TunnelPort)
+}
+
+// machines reads the Nodes: this one, and all.
+func (k *keeper) machines() (self machine, all []machine) {
+	for _, object := range k.nodes.List() {
+		node, ok := object.(*corev1.Node)
+		if !ok {
+			continue
+		}
+		m := machineOf(node)
+		if node.Name == k.node {
+			self = m
+		}
+		all = append(all, m)
+	}
+	return self, all
+}
