@@ -20,7 +20,7 @@ func start(t *testing.T) (*lab, map[string]*pod, *fake.Clientset) {
 		pods[name] = m.pod()
 		serve(t, pods[name].ns)
 	}
-	for name, m := range l.all {
+	for _, m := range l.all {
 		m.eventuallyRoutes(t, 2)
 	}
 	return l, pods, client
