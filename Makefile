@@ -16,7 +16,11 @@ LDFLAGS  := -s -w -funcalign=16 -X $(X).gitVersion=$(KUBERNETES)+coracle -X $(X)
 TAGS     := no_rdt,nri_no_wasm,kustomize_disable_go_plugin_support,grpcnotrace
 ARGS     ?=
 
-.PHONY: help up down reset demo test test-v2 bench build runtime images go packages generate verify vuln clean
+# The cluster to test is one that the command names: who has KUBECONFIG in the environment does not mean that one.
+TESTED   := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))
+quote     = '$(subst ','\'',$(1))'
+
+.PHONY: help up down reset demo test test-v2 conformance bench build runtime images go packages generate verify vuln clean
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -41,6 +45,10 @@ test: go packages build images ## all tests, a node with real containers among t
 
 test-v2: go build images ## a node on a cgroup v2 machine, emulated
 	@hack/testv2/run.sh
+
+conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nodes (FOCUS= SKIP= PROCS= KUBECONFIG= RERUN=failed|all)
+	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -procs $(or $(PROCS),6) \
+	  -kubeconfig $(call quote,$(TESTED)) -cache $(call quote,$(CACHE)) -rerun $(call quote,$(RERUN)) $(ARGS)
 
 bench: packages build images ## start-up, idle and latency figures, as docs/benchmarks.md records them
 	@$(GO) run ./hack/bench $(ARGS)

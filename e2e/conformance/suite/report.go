@@ -1,0 +1,68 @@
+package suite
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Table renders a line for each SIG and one for all, then the names of the tests that did not pass.
+func Table(tests []string, get func(name string) (Result, bool)) string {
+	type count struct{ passed, failed, total int }
+	counts := map[string]*count{}
+	var all count
+	var failed, missing []string
+	versions := map[string]int{}
+	for _, name := range tests {
+		sig := SIG(name)
+		if counts[sig] == nil {
+			counts[sig] = &count{}
+		}
+		c := counts[sig]
+		c.total++
+		all.total++
+		r, ok := get(name)
+		if ok {
+			versions[r.Version]++
+		}
+		switch {
+		case !ok:
+			missing = append(missing, name)
+		case r.Passed():
+			c.passed++
+			all.passed++
+		default:
+			c.failed++
+			all.failed++
+			failed = append(failed, fmt.Sprintf("%s (%s)", name, r.State))
+		}
+	}
+	var b strings.Builder
+	line := func(name string, c count) {
+		fmt.Fprintf(&b, "%-24s %6d %6d %6d\n", name, c.passed, c.failed, c.total)
+	}
+	fmt.Fprintf(&b, "%-24s %6s %6s %6s\n", "", "passed", "failed", "total")
+	for _, sig := range slices.Sorted(maps.Keys(counts)) {
+		line(sig, *counts[sig])
+	}
+	line("all", all)
+	for _, v := range slices.Sorted(maps.Keys(versions)) {
+		fmt.Fprintf(&b, "\n%d tests of %s", versions[v], v)
+	}
+	b.WriteString("\n")
+	list(&b, "failed", failed)
+	list(&b, "not run", missing)
+	return b.String()
+}
+
+func list(b *strings.Builder, title string, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	fmt.Fprintf(b, "\n%s:\n", title)
+	for _, name := range names {
+		fmt.Fprintf(b, "  %s\n", name)
+	}
+}
