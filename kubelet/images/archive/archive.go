@@ -24,8 +24,10 @@ import (
 type File struct {
 	// Path within the image, without a leading slash. Directories above it are made.
 	Path string
-	// Mode are the permission bits.
+	// Mode are the permission bits, with setuid, setgid and sticky as chmod numbers them.
 	Mode int64
+	// Owner and Group are numbers; root's unless set.
+	Owner, Group int
 	// Content of a regular file.
 	Content []byte
 	// Link is the target of a symbolic link.
@@ -34,15 +36,31 @@ type File struct {
 	Dir bool
 }
 
-// Image is an image of one layer.
+// Layer is a set of files that is packed once, for all images that begin with it.
+type Layer struct {
+	plain  digest.Digest
+	packed []byte
+}
+
+// Pack packs files, in the order in which they are to be unpacked.
+func Pack(files []File) (Layer, error) {
+	plain, packed, err := layer(files)
+	return Layer{plain, packed}, err
+}
+
+// Image is an image of the layers in its base and one of files of its own.
 type Image struct {
 	// Name is its full reference, such as docker.io/library/web:v1.
 	Name string
-	// Files are in the order in which they are to be unpacked.
+	// Base are layers beneath the files.
+	Base []Layer
+	// Files are in the order in which they are to be unpacked. No files, no layer.
 	Files []File
 	// Entrypoint, Cmd, Env, User and WorkingDir are the defaults of its containers.
 	Entrypoint, Cmd, Env []string
 	User, WorkingDir     string
+	// Ports are those that it declares, such as 80/tcp.
+	Ports []string
 }
 
 // Write writes the images as one archive in the layout of the Open Container Initiative, with blobs that several of them
@@ -89,26 +107,37 @@ type builder struct {
 
 // image writes layer, configuration and manifest and returns the descriptor for the index.
 func (b *builder) image(i Image) (ocispec.Descriptor, error) {
-	plain, packed, err := layer(i.Files)
-	if err != nil {
-		return ocispec.Descriptor{}, err
+	layers := slices.Clone(i.Base)
+	if len(i.Files) > 0 || len(layers) == 0 {
+		own, err := Pack(i.Files)
+		if err != nil {
+			return ocispec.Descriptor{}, err
+		}
+		layers = append(layers, own)
 	}
-	layer, err := b.blob(ocispec.MediaTypeImageLayerGzip, packed)
-	if err != nil {
-		return ocispec.Descriptor{}, err
+	var plain []digest.Digest
+	var packed []ocispec.Descriptor
+	for _, l := range layers {
+		d, err := b.blob(ocispec.MediaTypeImageLayerGzip, l.packed)
+		if err != nil {
+			return ocispec.Descriptor{}, err
+		}
+		plain, packed = append(plain, l.plain), append(packed, d)
 	}
 	platform := ocispec.Platform{Architecture: "amd64", OS: "linux"}
 	config, err := b.document(ocispec.MediaTypeImageConfig, ocispec.Image{
 		Platform: platform,
-		Config:   ocispec.ImageConfig{Entrypoint: i.Entrypoint, Cmd: i.Cmd, Env: i.Env, User: i.User, WorkingDir: i.WorkingDir},
-		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{plain}},
+		Config: ocispec.ImageConfig{
+			Entrypoint: i.Entrypoint, Cmd: i.Cmd, Env: i.Env, User: i.User, WorkingDir: i.WorkingDir, ExposedPorts: ports(i.Ports),
+		},
+		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: plain},
 	})
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	manifest, err := b.document(ocispec.MediaTypeImageManifest, ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
-		Config: config, Layers: []ocispec.Descriptor{layer},
+		Config: config, Layers: packed,
 	})
 	manifest.Platform = &platform
 	manifest.Annotations = map[string]string{
@@ -116,6 +145,17 @@ func (b *builder) image(i Image) (ocispec.Descriptor, error) {
 		ocispec.AnnotationRefName:  i.Name[strings.LastIndexByte(i.Name, ':')+1:],
 	}
 	return manifest, err
+}
+
+func ports(names []string) map[string]struct{} {
+	if len(names) == 0 {
+		return nil
+	}
+	set := map[string]struct{}{}
+	for _, name := range names {
+		set[name] = struct{}{}
+	}
+	return set
 }
 
 func (b *builder) document(mediaType string, content any) (ocispec.Descriptor, error) {
@@ -186,6 +226,7 @@ func add(out *tar.Writer, made map[string]bool, f File) error {
 		return nil
 	}
 	h := header(name, f.Mode, int64(len(f.Content)))
+	h.Uid, h.Gid = f.Owner, f.Group
 	switch {
 	case f.Dir:
 		h.Typeflag, h.Name, h.Size = tar.TypeDir, name+"/", 0

@@ -66,6 +66,51 @@ func TestImageIsConsistent(t *testing.T) {
 	}
 }
 
+func TestImagesShareTheirBase(t *testing.T) {
+	base, err := Pack([]File{{Path: "bin/sh", Mode: 0o4755, Owner: 7, Group: 9, Content: []byte("program")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := Bytes(
+		Image{Name: "docker.io/library/plain:v1", Base: []Layer{base}, Ports: []string{"80/tcp"}},
+		Image{Name: "docker.io/library/more:v1", Base: []Layer{base}, Files: []File{{Path: "more", Mode: 0o644}}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := read(t, bytes.NewReader(content))
+	var index ocispec.Index
+	parse(t, files["index.json"], &index)
+	var manifests [2]ocispec.Manifest
+	var configs [2]ocispec.Image
+	for i, d := range index.Manifests {
+		parse(t, files["blobs/sha256/"+d.Digest.Encoded()], &manifests[i])
+		parse(t, files["blobs/sha256/"+manifests[i].Config.Digest.Encoded()], &configs[i])
+		if len(manifests[i].Layers) != i+1 || len(configs[i].RootFS.DiffIDs) != i+1 {
+			t.Errorf("image %d: layers %v, %v", i, manifests[i].Layers, configs[i].RootFS.DiffIDs)
+		}
+	}
+	first := manifests[0].Layers[0]
+	if manifests[1].Layers[0].Digest != first.Digest {
+		t.Error("the base differs")
+	}
+	if _, declared := configs[0].Config.ExposedPorts["80/tcp"]; !declared || configs[1].Config.ExposedPorts != nil {
+		t.Errorf("ports %v, %v", configs[0].Config.ExposedPorts, configs[1].Config.ExposedPorts)
+	}
+	plain, err := gzip.NewReader(bytes.NewReader(files["blobs/sha256/"+first.Digest.Encoded()]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := tar.NewReader(plain)
+	if _, err := entries.Next(); err != nil { // bin
+		t.Fatal(err)
+	}
+	h, err := entries.Next()
+	if err != nil || h.Mode != 0o4755 || h.Uid != 7 || h.Gid != 9 {
+		t.Errorf("file %+v: %v", h, err)
+	}
+}
+
 func TestSameInputSameBytes(t *testing.T) {
 	a, err := Bytes(example, example)
 	if err != nil {
