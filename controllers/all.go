@@ -77,6 +77,8 @@ type Config struct {
 	SigningCert, SigningKey []byte
 	// SigningLifetime is the longest that such a certificate is valid; zero means a year.
 	SigningLifetime time.Duration
+	// APIServerHosts are the names and addresses of the API server: no node gets a certificate for them by itself.
+	APIServerHosts []string
 
 	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
 	NodeMonitorGrace time.Duration
@@ -222,5 +224,7 @@ func registerNodeLifecycle(k kit) error {
 }
 
 func registerCertificates(k kit) error {
-	return certificates.Register(k.mgr, k.client(), k.Client(k.user), k.SigningCert, k.SigningKey, k.SigningLifetime)
+	return certificates.Register(k.mgr, k.client(), k.Client(k.user), certificates.Config{
+		CACert: k.SigningCert, CAKey: k.SigningKey, Lifetime: k.SigningLifetime, Reserved: k.APIServerHosts,
+	})
 }

@@ -10,12 +10,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// approve approves the client certificates of kubelets, if their users are allowed to have them without being asked.
+// approve approves the certificates that nodes need, if nobody has to be asked.
 func (r *controller) approve(ctx context.Context, csr *request) (done bool, err error) {
 	decided := condition(csr, certificatesv1.CertificateApproved) != nil || condition(csr, certificatesv1.CertificateDenied) != nil
-	if decided || len(csr.Status.Certificate) > 0 || csr.Spec.SignerName != certificatesv1.KubeAPIServerClientKubeletSignerName {
+	if decided || len(csr.Status.Certificate) > 0 {
 		return false, nil
 	}
+	switch csr.Spec.SignerName {
+	case certificatesv1.KubeAPIServerClientKubeletSignerName:
+		return r.approveClient(ctx, csr)
+	case certificatesv1.KubeletServingSignerName:
+		return r.approveServing(ctx, csr)
+	}
+	return false, nil
+}
+
+// approveClient approves the client certificates of kubelets whose users have the right to them.
+func (r *controller) approveClient(ctx context.Context, csr *request) (done bool, err error) {
 	parsed, err := parse(csr)
 	if err != nil || checkKubeletClient(parsed, csr.Spec.Usages) != nil {
 		return false, err
@@ -44,13 +55,17 @@ func (r *controller) approveIfAllowed(ctx context.Context, csr *request, subreso
 	if !review.Status.Allowed {
 		return false, nil
 	}
+	return true, r.writeApproval(ctx, csr, message)
+}
+
+func (r *controller) writeApproval(ctx context.Context, csr *request, message string) error {
 	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "AutoApproved", Message: message,
 	})
 	if err := r.client.SubResource("approval").Update(ctx, csr); err != nil {
-		return false, fmt.Errorf("approving request %s: %w", csr.Name, err)
+		return fmt.Errorf("approving request %s: %w", csr.Name, err)
 	}
-	return true, nil
+	return nil
 }
 
 // isNodeUser reports whether a name is that of a kubelet.

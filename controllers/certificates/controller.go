@@ -13,6 +13,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -36,23 +37,38 @@ type controller struct {
 	// reviews asks what users may do. Such questions are not kept, so no cache will ever show them.
 	reviews client.Writer
 	ca      *authority
+	// reserved are names and addresses that no node's certificate is for.
+	reserved []string
 	now     func() time.Time
 }
 
-// Register puts the controller on the manager. It wakes for CertificateSigningRequests, and when one is to be cleared
-// away. Without a CA, whose certificate and key are PEM, nothing is signed. lifetime is the longest that a certificate
-// is valid; zero means a year. reviews writes SubjectAccessReviews.
-func Register(mgr manager.Manager, c client.Client, reviews client.Writer, caCert, caKey []byte, lifetime time.Duration) error {
-	r := &controller{client: c, reviews: reviews, now: time.Now}
-	if len(caKey) > 0 {
-		ca, err := newAuthority(caCert, caKey, lifetime)
+// Config is what the controller needs besides clients.
+type Config struct {
+	// CACert and CAKey are PEM. Without a CA nothing is signed.
+	CACert, CAKey []byte
+	// Lifetime is the longest that a certificate is valid; zero means a year.
+	Lifetime time.Duration
+	// Reserved are names and addresses, the API server's own, that no node gets a certificate for without somebody's approval.
+	Reserved []string
+}
+
+// Register puts the controller on the manager. It wakes for CertificateSigningRequests, when one is to be cleared away, and
+// when Nodes' addresses change. reviews writes SubjectAccessReviews.
+func Register(mgr manager.Manager, c client.Client, reviews client.Writer, config Config) error {
+	r := &controller{client: c, reviews: reviews, reserved: config.Reserved, now: time.Now}
+	if len(config.CAKey) > 0 {
+		ca, err := newAuthority(config.CACert, config.CAKey, config.Lifetime)
 		if err != nil {
 			return err
 		}
 		r.ca = ca
 	}
+	moved := loop.Changed(func(old, now *corev1.Node) bool {
+		return !apiequality.Semantic.DeepEqual(old.Status.Addresses, now.Status.Addresses)
+	})
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&request{}).
+		Watches(&corev1.Node{}, loop.ToRequests(r.waiting), loop.Only(moved)).
 		Complete(reconcile.AsReconciler[*request](c, r))
 }
 

@@ -52,35 +52,34 @@ func Default() (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, b := range own() {
-		p.ClusterRoleBindings = append(p.ClusterRoleBindings, b.clusterRoleBinding())
-	}
+	p.add(own())
 	return p, nil
 }
 
 func upstream() (*Policy, error) {
-	var compact struct {
-		ClusterRoles, Roles               []role
-		ClusterRoleBindings, RoleBindings []binding
-	}
-	if err := json.Unmarshal(data, &compact); err != nil {
+	var all compact
+	if err := json.Unmarshal(data, &all); err != nil {
 		return nil, fmt.Errorf("reading the default RBAC policy: %w", err)
 	}
 	p := &Policy{}
-	for _, r := range compact.ClusterRoles {
-		p.ClusterRoles = append(p.ClusterRoles, r.clusterRole())
-	}
-	for _, r := range compact.Roles {
-		p.Roles = append(p.Roles, &rbacv1.Role{ObjectMeta: meta(r.Name, r.Namespace), Rules: r.Rules})
-	}
-	for _, b := range compact.ClusterRoleBindings {
-		p.ClusterRoleBindings = append(p.ClusterRoleBindings, b.clusterRoleBinding())
-	}
-	for _, b := range compact.RoleBindings {
-		p.RoleBindings = append(p.RoleBindings, b.roleBinding())
-	}
+	p.add(all)
 	slices.SortFunc(p.ClusterRoles, func(a, b *rbacv1.ClusterRole) int { return strings.Compare(a.Name, b.Name) })
 	return p, aggregate(p.ClusterRoles)
+}
+
+func (p *Policy) add(c compact) {
+	for _, r := range c.ClusterRoles {
+		p.ClusterRoles = append(p.ClusterRoles, r.clusterRole())
+	}
+	for _, r := range c.Roles {
+		p.Roles = append(p.Roles, &rbacv1.Role{ObjectMeta: meta(r.Name, r.Namespace), Rules: r.Rules})
+	}
+	for _, b := range c.ClusterRoleBindings {
+		p.ClusterRoleBindings = append(p.ClusterRoleBindings, b.clusterRoleBinding())
+	}
+	for _, b := range c.RoleBindings {
+		p.RoleBindings = append(p.RoleBindings, b.roleBinding())
+	}
 }
 
 // NodeRules are what all nodes may do alike; the node authorizer restricts some of it further.
