@@ -8,11 +8,15 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
+	"github.com/coracle-k8s/coracle/cmd/node"
+	"github.com/coracle-k8s/coracle/cmd/part"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/registry/server"
 )
@@ -24,9 +28,9 @@ type Cluster struct {
 	api     *server.Server
 	url     string
 
-	// runtime is closed when the container runtime serves.
-	runtime        chan struct{}
-	runtimeStarted func()
+	// certificates are those in use; they are renewed while the cluster runs.
+	certificates atomic.Pointer[certificates]
+	renewal      time.Time
 	// objects are the ConfigMaps and Secrets as the kubelet reads them, made when it first starts.
 	objects func() (*objects.Shared, error)
 
@@ -42,14 +46,13 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := o.Complete(); err != nil {
 		return nil, err
 	}
-	registerMetrics()
+	part.RegisterMetrics()
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.BindAddress, strconv.Itoa(max(o.HTTPSPort, 0))))
 	if err != nil {
 		return nil, fmt.Errorf("listening for the API (--bind-address, --https-port): %w", err)
 	}
 	o.HTTPSPort = listener.Addr().(*net.TCPAddr).Port
-	c := &Cluster{options: o, ended: make(chan struct{}), runtime: make(chan struct{})}
-	c.runtimeStarted = sync.OnceFunc(func() { close(c.runtime) })
+	c := &Cluster{options: o, ended: make(chan struct{})}
 	c.url = "https://" + net.JoinHostPort(c.localHost(), strconv.Itoa(o.HTTPSPort))
 	var running context.Context
 	running, c.stop = context.WithCancel(ctx)
@@ -87,7 +90,7 @@ func (c *Cluster) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer stopAPI()
 	for _, p := range c.parts() {
-		parts.Go(func() { p.keepRunning(ctx) })
+		parts.Go(func() { p.KeepRunning(ctx) })
 	}
 	go func() {
 		<-ctx.Done()
@@ -102,10 +105,16 @@ func (c *Cluster) run(ctx context.Context) {
 }
 
 // parts are all that use the API.
-func (c *Cluster) parts() []part {
-	all := []part{{"controllers", c.runControllers}, {"scheduler", c.runScheduler}, {"cluster DNS", c.keepDNSService}}
+func (c *Cluster) parts() []part.Part {
+	all := []part.Part{
+		{Name: "controllers", Run: c.runControllers},
+		{Name: "scheduler", Run: c.runScheduler},
+		{Name: "cluster DNS", Run: c.keepDNSService},
+		{Name: "cluster facts", Run: c.keepFacts},
+		{Name: "certificates", Run: c.renewCertificates},
+	}
 	if !c.options.ControlPlaneOnly {
-		all = append(all, c.node()...)
+		all = append(all, node.New(c.options.Node(), c.nodeAPI).Parts()...)
 	}
 	return all
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/coracle-k8s/coracle/cmd/part"
 	"github.com/coracle-k8s/coracle/controllers"
 	"github.com/coracle-k8s/coracle/controllers/scheduler"
 )
@@ -59,6 +60,7 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		NodePorts:   defaultNodePorts,
 		RootCA:      c.keys.CA.CertPEM,
 		SigningCert: c.keys.CA.CertPEM, SigningKey: c.keys.CA.KeyPEM,
+		APIServerHosts: c.keys.ServingHosts,
 	})
 	if err != nil {
 		return fmt.Errorf("registering controllers: %w", err)
@@ -78,7 +80,7 @@ func (c *Cluster) runScheduler(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the scheduler: %w", err)
 	}
-	defer expose(s.Collectors())()
+	defer part.Expose(s.Collectors())()
 	return s.Run(ctx)
 }
 

@@ -19,12 +19,8 @@ import (
 
 // open makes keys and certificates and opens the API server.
 func (c *Cluster) open(ctx context.Context, listener net.Listener) (err error) {
-	if c.keys, err = c.ensureKeys(); err != nil {
+	if err := c.ensureCertificates(); err != nil {
 		return err
-	}
-	kubeconfig := c.keys.Kubeconfig("coracle", c.url, c.keys.Admin)
-	if err := pki.WriteKubeconfig(c.options.Admin(), kubeconfig); err != nil {
-		return fmt.Errorf("writing %s: %w", c.options.Admin(), err)
 	}
 	config, err := c.serverConfig(listener)
 	if err != nil {
@@ -56,17 +52,13 @@ func (c *Cluster) ensureKeys() (*pki.PKI, error) {
 
 func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 	o := c.options
-	kubelet, err := c.kubeletTransport()
-	if err != nil {
-		return server.Config{}, err
-	}
 	documents, err := openapi.Documents()
 	if err != nil {
 		return server.Config{}, fmt.Errorf("opening the OpenAPI documents: %w", err)
 	}
 	config := server.Config{
 		Listener:    listener,
-		Certificate: func() (certificate, key []byte) { return c.keys.Serving.CertPEM, c.keys.Serving.KeyPEM },
+		Certificate: func() (chain, key []byte) { now := c.certificates.Load(); return now.servingChain, now.servingKey },
 		ClientCA:    c.keys.CA.CertPEM,
 		FrontProxy: server.FrontProxy{
 			CA: c.keys.FrontProxyCA.CertPEM, Names: []string{pki.FrontProxyUser},
@@ -77,7 +69,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 		},
 		AdvertiseAddress: netip.MustParseAddr(o.AdvertiseAddress),
 		ServiceCIDR:      netip.MustParsePrefix(o.ServiceCIDR),
-		Kubelet:          kubelet,
+		Kubelet:          c.kubeletTransport(),
 		OpenAPI:          documents,
 
 		EncryptionConfigFile: o.EncryptionConfigFile,
@@ -94,12 +86,13 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 }
 
 // kubeletTransport connects to kubelets as the API server does: both sides prove themselves.
-func (c *Cluster) kubeletTransport() (http.RoundTripper, error) {
-	pair, err := tls.X509KeyPair(c.keys.KubeletClient.CertPEM, c.keys.KubeletClient.KeyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate for kubelets: %w", err)
-	}
+func (c *Cluster) kubeletTransport() http.RoundTripper {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(c.keys.CA.Cert)
-	return &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: trusted, MinVersion: tls.VersionTLS12}}, nil
+	return &http.Transport{TLSClientConfig: &tls.Config{
+		RootCAs: trusted, MinVersion: tls.VersionTLS12,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return c.certificates.Load().kubeletClient, nil
+		},
+	}}
 }

@@ -2,13 +2,14 @@ package cluster
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/coracle-k8s/coracle/cmd/node"
 )
 
 // Version of coracle; the build sets it.
@@ -16,7 +17,7 @@ var Version = "0.1.0-dev"
 
 const (
 	// DefaultDataDir is where a cluster keeps its state unless told otherwise.
-	DefaultDataDir = "/var/lib/coracle"
+	DefaultDataDir = node.DefaultDataDir
 	// AdminKubeconfig is the name of the administrator's kubeconfig in the data directory.
 	AdminKubeconfig = "admin.conf"
 )
@@ -108,6 +109,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
+// anywhere is an address out there, for documentation: the way to it is the default route.
+const anywhere = "192.0.2.1"
+
 // completeAddresses finds this machine's address if it is not told.
 func (o *Options) completeAddresses() error {
 	for flag, value := range map[string]string{"--advertise-address": o.AdvertiseAddress, "--node-ip": o.NodeIP} {
@@ -122,7 +126,7 @@ func (o *Options) completeAddresses() error {
 		o.AdvertiseAddress = o.BindAddress
 	}
 	if o.AdvertiseAddress == "" {
-		addr, err := localAddress()
+		addr, err := node.AddressToward(anywhere)
 		switch {
 		case err == nil:
 			o.AdvertiseAddress = addr
@@ -136,26 +140,6 @@ func (o *Options) completeAddresses() error {
 		o.NodeIP = o.AdvertiseAddress
 	}
 	return nil
-}
-
-// localAddress is the source address of the default route, or else the first global one.
-func localAddress() (string, error) {
-	if c, err := net.Dial("udp", "192.0.2.1:9"); err == nil { // sends nothing: asks for the route only
-		defer c.Close()
-		if host, _, err := net.SplitHostPort(c.LocalAddr().String()); err == nil {
-			return host, nil
-		}
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return "", err
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-			return n.IP.String(), nil
-		}
-	}
-	return "", fmt.Errorf("no interface with an IPv4 address besides loopback")
 }
 
 func (o *Options) checkCIDRs() error {

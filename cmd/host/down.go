@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/cmd/node"
 )
 
 // Down stops the server on dataDir and all that it runs: no process, mount, network namespace, cgroup or packet rule of it is left.
@@ -20,21 +20,21 @@ func Down(ctx context.Context, dataDir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o, found, err := savedOptions(dataDir)
+	last, err := readSaved(dataDir)
 	if err != nil {
 		return err
 	}
-	if found && !o.ControlPlaneOnly && os.Geteuid() != 0 {
-		return fmt.Errorf("the cluster in %s has a node: stopping it needs root", dataDir)
+	o := last.node()
+	if o != nil && os.Geteuid() != 0 {
+		return fmt.Errorf("the %s in %s has a node: stopping it needs root", last.what(), dataDir)
 	}
-	if err := stopServer(ctx, dataDir, out); err != nil {
+	if err := stopServer(ctx, dataDir, last.what(), out); err != nil {
 		return err
 	}
-	if !found {
+	if last.empty() {
 		fmt.Fprintf(out, "no cluster has run in %s\n", dataDir)
-		return nil
 	}
-	if o.ControlPlaneOnly {
+	if o == nil {
 		return nil
 	}
 	held, err := lock(dataDir) // nobody starts a server meanwhile
@@ -42,13 +42,13 @@ func Down(ctx context.Context, dataDir string, out io.Writer) error {
 		return err
 	}
 	defer held.Close()
-	if err := cluster.RemoveNode(ctx, o, func(what string) { fmt.Fprintln(out, "removed", what) }); err != nil {
+	if err := node.Remove(ctx, *o, func(what string) { fmt.Fprintln(out, "removed", what) }); err != nil {
 		return fmt.Errorf("removing what the node ran: %w", err)
 	}
 	return nil
 }
 
-func stopServer(ctx context.Context, dataDir string, out io.Writer) error {
+func stopServer(ctx context.Context, dataDir, what string, out io.Writer) error {
 	if systemdRuns() {
 		if err := unitOf(dataDir).remove(ctx); err != nil {
 			return err
@@ -59,9 +59,9 @@ func stopServer(ctx context.Context, dataDir string, out io.Writer) error {
 		return err
 	}
 	if err := terminate(ctx, pid, 30*time.Second); err != nil {
-		return fmt.Errorf("stopping the server: %w", err)
+		return fmt.Errorf("stopping the %s: %w", what, err)
 	}
-	fmt.Fprintf(out, "stopped the server (process %d)\n", pid)
+	fmt.Fprintf(out, "stopped the %s (process %d)\n", what, pid)
 	return nil
 }
 
@@ -71,15 +71,15 @@ func Reset(ctx context.Context, dataDir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o, found, err := savedOptions(dataDir)
+	last, err := readSaved(dataDir)
 	if err != nil {
 		return err
 	}
 	if err := Down(ctx, dataDir, out); err != nil {
 		return err
 	}
-	if found && !o.ControlPlaneOnly {
-		if err := cluster.RemoveNodeData(); err != nil {
+	if last.node() != nil {
+		if err := node.RemoveData(); err != nil {
 			return fmt.Errorf("deleting volumes and logs: %w", err)
 		}
 	}

@@ -32,54 +32,71 @@ type leaf struct {
 	usage  x509.ExtKeyUsage
 }
 
-// ensureLeaf loads a leaf's pair of files, or issues it anew with a new key. Of the two files the certificate is written
-// last; what an interrupted start leaves does not match and is issued again.
-func ensureLeaf(o Options, ca *Authority, l leaf) (Pair, error) {
+// ensureLeaf loads a leaf's pair of files, or issues it anew with a new key, and returns when it will have to be renewed. Of
+// the two files the certificate is written last; what an interrupted start leaves does not match and is issued again.
+func ensureLeaf(o Options, ca *Authority, l leaf) (Pair, time.Time, error) {
 	p := Pair{CertFile: filepath.Join(o.Dir, l.file+".crt"), KeyFile: filepath.Join(o.Dir, l.file+".key")}
 	usable, err := p.load(ca, l, o.Now)
-	if err != nil || usable {
-		return p, err
-	}
-	key, err := newKey()
 	if err != nil {
-		return p, err
+		return p, time.Time{}, err
 	}
-	if p.CertPEM, err = ca.Sign(l.template(o.Now), key.Public(), o.Now); err != nil {
-		return p, err
+	if usable == nil {
+		if usable, err = p.issue(ca, l, o.Now); err != nil {
+			return p, time.Time{}, err
+		}
 	}
-	if p.KeyPEM, err = keyutil.MarshalPrivateKeyToPEM(key); err != nil {
-		return p, fmt.Errorf("encoding key %s: %w", p.KeyFile, err)
-	}
-	if err := writeAtomic(p.KeyFile, p.KeyPEM, 0o600, false); err != nil {
-		return p, err
-	}
-	return p, writeAtomic(p.CertFile, p.CertPEM, 0o644, false)
+	return p, dueOf(usable), nil
 }
 
-// load reads the pair and reports whether it can still be used.
-func (p *Pair) load(ca *Authority, l leaf, now time.Time) (bool, error) {
+func (p *Pair) issue(ca *Authority, l leaf, now time.Time) (*x509.Certificate, error) {
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	if p.CertPEM, err = ca.Sign(l.template(now), key.Public(), now); err != nil {
+		return nil, err
+	}
+	if p.KeyPEM, err = keyutil.MarshalPrivateKeyToPEM(key); err != nil {
+		return nil, fmt.Errorf("encoding key %s: %w", p.KeyFile, err)
+	}
+	if err := writeAtomic(p.KeyFile, p.KeyPEM, 0o600, false); err != nil {
+		return nil, err
+	}
+	if err := writeAtomic(p.CertFile, p.CertPEM, 0o644, false); err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(p.CertPEM, p.KeyPEM)
+	return pair.Leaf, err
+}
+
+// load reads the pair and returns its certificate if it can still be used, nil if not.
+func (p *Pair) load(ca *Authority, l leaf, now time.Time) (*x509.Certificate, error) {
 	var errs [2]error
 	p.CertPEM, errs[0] = read(p.CertFile, false)
 	p.KeyPEM, errs[1] = read(p.KeyFile, true)
 	for _, err := range errs {
 		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
+			return nil, nil
 		}
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	pair, err := tls.X509KeyPair(p.CertPEM, p.KeyPEM)
-	if err != nil {
-		return false, nil
+	if err != nil || renewal(pair.Leaf, ca.Cert, l, now) != "" {
+		return nil, nil
 	}
-	return renewal(pair.Leaf, ca.Cert, l, now) == "", nil
+	return pair.Leaf, nil
+}
+
+// dueOf is when a certificate is near its end: a third of its life is left.
+func dueOf(cert *x509.Certificate) time.Time {
+	return cert.NotAfter.Add(-cert.NotAfter.Sub(cert.NotBefore) / 3)
 }
 
 // renewal says why a certificate has to be issued again, or nothing.
 func renewal(cert, ca *x509.Certificate, l leaf, now time.Time) string {
 	want := l.template(now)
-	life := cert.NotAfter.Sub(cert.NotBefore)
 	switch {
 	case cert.CheckSignatureFrom(ca) != nil:
 		return "it is not signed by the authority"
@@ -89,7 +106,7 @@ func renewal(cert, ca *x509.Certificate, l leaf, now time.Time) string {
 		return "its usage changes"
 	case !slices.Equal(sorted(cert.DNSNames), sorted(want.DNSNames)) || !slices.Equal(addresses(cert), addresses(want)):
 		return "its names change"
-	case now.After(cert.NotAfter.Add(-life / 3)):
+	case !now.Before(dueOf(cert)):
 		return "it is near its end"
 	case now.Before(cert.NotBefore):
 		return "its validity has not begun"

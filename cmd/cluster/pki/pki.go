@@ -63,6 +63,11 @@ type PKI struct {
 	ServiceAccountPublicKeys []crypto.PublicKey
 	// EncryptionKey encrypts Secrets at rest: 32 bytes.
 	EncryptionKey []byte
+
+	// ServingHosts are the names and addresses that Serving is for.
+	ServingHosts []string
+	// Renewal is when Ensure will first renew one of the certificates.
+	Renewal time.Time
 }
 
 // Ensure loads the keys and certificates, makes those that are missing, and renews leaf certificates that do not fit the
@@ -81,7 +86,7 @@ func Ensure(o Options) (*PKI, error) {
 	}
 	defer unlock()
 
-	p := &PKI{}
+	p := &PKI{ServingHosts: servingHosts(o)}
 	if err := p.ensureKeys(o); err != nil {
 		return nil, err
 	}
@@ -110,11 +115,14 @@ func (p *PKI) ensureKeys(o Options) (err error) {
 
 func (p *PKI) ensureLeaves(o Options) error {
 	for _, l := range p.leaves(o) {
-		pair, err := ensureLeaf(o, l.authority, l.leaf)
+		pair, renewal, err := ensureLeaf(o, l.authority, l.leaf)
 		if err != nil {
 			return err
 		}
 		*l.into = pair
+		if p.Renewal.IsZero() || renewal.Before(p.Renewal) {
+			p.Renewal = renewal
+		}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cluster
+package part
 
 import (
 	"context"
@@ -13,7 +13,7 @@ func TestAPartIsRunAgainWhateverEndsIt(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		began := time.Now()
 		var starts []time.Duration
-		p := part{"test", func(ctx context.Context) error {
+		p := Part{"test", func(ctx context.Context) error {
 			starts = append(starts, time.Since(began))
 			switch len(starts) {
 			case 1:
@@ -31,7 +31,7 @@ func TestAPartIsRunAgainWhateverEndsIt(t *testing.T) {
 				return nil
 			}
 		}}
-		p.keepRunning(ctx)
+		p.KeepRunning(ctx)
 		want := []time.Duration{0, firstPause, 3 * firstPause, 7 * firstPause, 8*firstPause + 2*steady}
 		if len(starts) != len(want) {
 			t.Fatalf("started at %v, want %v", starts, want)

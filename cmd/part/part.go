@@ -1,4 +1,5 @@
-package cluster
+// Package part runs the parts of a process side by side, each again when it ends, and shows their metrics.
+package part
 
 import (
 	"context"
@@ -13,11 +14,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// part of a cluster: controllers, scheduler, kubelet, proxy. run blocks until ctx ends; if it ends before, with an error or a
-// panic, it is run again, so that no part takes the others down with it.
-type part struct {
-	name string
-	run  func(ctx context.Context) error
+// Part of a process: controllers, scheduler, kubelet, proxy. Run blocks until ctx ends.
+type Part struct {
+	Name string
+	Run  func(ctx context.Context) error
 }
 
 const (
@@ -33,25 +33,26 @@ var restarts = metrics.NewCounterVec(&metrics.CounterOpts{
 	StabilityLevel: metrics.ALPHA,
 }, []string{"part"})
 
-// registerMetrics is for the process, not for each cluster in it: registered again is no error.
-func registerMetrics() { _ = legacyregistry.Register(restarts) }
+// RegisterMetrics is for the process, not for each cluster in it: registered again is no error.
+func RegisterMetrics() { _ = legacyregistry.Register(restarts) }
 
-// keepRunning returns when ctx has ended and the part with it.
-func (p part) keepRunning(ctx context.Context) {
+// KeepRunning runs the part. If it ends before ctx does, with an error or a panic, it is run again, so that no part takes
+// the others down with it. It returns when ctx has ended and the part with it.
+func (p Part) KeepRunning(ctx context.Context) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		began := time.Now()
 		err := p.runOnce(ctx)
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, context.Canceled) {
-				klog.ErrorS(err, "Stopping", "part", p.name)
+				klog.ErrorS(err, "Stopping", "part", p.Name)
 			}
 			return
 		}
 		if time.Since(began) > steady {
 			pause = firstPause
 		}
-		restarts.WithLabelValues(p.name).Inc()
-		klog.ErrorS(err, "A part of the cluster ended and is started again", "part", p.name, "after", pause)
+		restarts.WithLabelValues(p.Name).Inc()
+		klog.ErrorS(err, "A part of the process ended and is started again", "part", p.Name, "after", pause)
 		select {
 		case <-ctx.Done():
 			return
@@ -60,13 +61,13 @@ func (p part) keepRunning(ctx context.Context) {
 	}
 }
 
-func (p part) runOnce(ctx context.Context) (err error) {
+func (p Part) runOnce(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic in %s: %v\n%s", p.name, r, debug.Stack())
+			err = fmt.Errorf("panic in %s: %v\n%s", p.Name, r, debug.Stack())
 		}
 	}()
-	if err := p.run(ctx); err != nil {
+	if err := p.Run(ctx); err != nil {
 		return err
 	}
 	if ctx.Err() == nil {
@@ -75,8 +76,8 @@ func (p part) runOnce(ctx context.Context) (err error) {
 	return nil
 }
 
-// together runs all parts, ends them when the first ends, and returns when all have ended.
-func together(ctx context.Context, parts ...part) error {
+// Together runs all parts, ends them when the first ends, and returns its error when all have ended.
+func Together(ctx context.Context, parts ...Part) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, len(parts))
@@ -91,9 +92,9 @@ func together(ctx context.Context, parts ...part) error {
 	return first
 }
 
-// expose adds metrics to those of the process until the function that it returns is called. Of several clusters in one process
+// Expose adds metrics to those of the process until the function that it returns is called. Of several clusters in one process
 // the first exposes its own.
-func expose(collectors []prometheus.Collector) (hide func()) {
+func Expose(collectors []prometheus.Collector) (hide func()) {
 	registry := legacyregistry.Registerer()
 	var exposed []prometheus.Collector
 	for _, c := range collectors {

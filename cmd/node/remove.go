@@ -1,4 +1,4 @@
-package cluster
+package node
 
 import (
 	"context"
@@ -27,10 +27,10 @@ const (
 	containerLogsDir = "/var/log/containers"
 )
 
-// RemoveNode removes all that a node with these options runs or has set up on this machine, whether or not a server ran it
-// last: containers, mounts, network, packet rules, cgroups. What is written on disk stays. Each step is told to removed; one
+// Remove removes all that a node with these options runs or has set up on this machine, whether or not a process runs it
+// now: containers, mounts, network, packet rules, cgroups. What is written on disk stays. Each step is told to removed; one
 // that goes wrong does not keep back the others. Idempotent.
-func RemoveNode(ctx context.Context, o Options, removed func(what string)) error {
+func Remove(ctx context.Context, o Options, removed func(what string)) error {
 	runtime := o.containerd()
 	runtime.Log = logr.Discard() // it complains of the containers that end, and errors are returned
 	var errs []error
@@ -53,8 +53,8 @@ func RemoveNode(ctx context.Context, o Options, removed func(what string)) error
 	return errors.Join(errs...)
 }
 
-// RemoveNodeData deletes what a removed node leaves on disk outside its data directory: volumes and logs of Pods.
-func RemoveNodeData() error {
+// RemoveData deletes what a removed node leaves on disk outside its data directory: volumes and logs of Pods.
+func RemoveData() error {
 	return errors.Join(os.RemoveAll(filepath.Join(kubeletDir, "pods")), removeContents(podLogsDir), removeContents(containerLogsDir))
 }
 

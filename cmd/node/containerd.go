@@ -1,0 +1,51 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/kubelet/images"
+	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
+)
+
+// runContainerd runs the container runtime and loads the images in the data directory.
+func (n *Node) runContainerd(ctx context.Context) error {
+	r, err := containerd.Start(ctx, n.options.containerd())
+	if err != nil {
+		return fmt.Errorf("starting containerd: %w", err)
+	}
+	defer r.Stop()
+	n.runtimeStarted()
+	loaded := make(chan struct{})
+	loading, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(loaded)
+		n.loadImages(loading, r.Endpoint())
+	}()
+	defer func() { stop(); <-loaded }()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Wait() }()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return fmt.Errorf("running containerd: %w", err)
+	}
+}
+
+func (n *Node) loadImages(ctx context.Context, socket string) {
+	dir := filepath.Join(n.options.DataDir, "images")
+	err := images.LoadDir(ctx, socket, dir, func(archive string, names []string, err error) {
+		if err != nil {
+			klog.ErrorS(err, "Loading images", "archive", archive)
+			return
+		}
+		klog.InfoS("Loaded images", "archive", archive, "images", names)
+	})
+	if err != nil && ctx.Err() == nil {
+		klog.ErrorS(err, "Loading images", "directory", dir)
+	}
+}

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
+)
+
+// DefaultDataDir is where a machine keeps the state of its part of a cluster unless told otherwise.
+const DefaultDataDir = "/var/lib/coracle"
+
+// Options say what this machine is as a node, whoever its API server is.
+type Options struct {
+	// DataDir holds all state: certificates, images, containers.
+	DataDir string
+	// Name is the host's unless set. IP is where the other nodes reach this one.
+	Name, IP string
+	// CgroupRoot is the cgroup beneath which that of all Pods is made; "/" unless set.
+	CgroupRoot string
+	// RuntimeEndpoint is the unix socket of a CRI runtime to use instead of the embedded containerd.
+	RuntimeEndpoint string
+	// KubeletPort is where the kubelet serves; 10250 unless set.
+	KubeletPort int
+}
+
+// Complete fills in what is not set, but for the address, and checks the whole. The error is one line that names the flag.
+func (o *Options) Complete() (err error) {
+	if o.DataDir == "" {
+		o.DataDir = DefaultDataDir
+	}
+	if o.DataDir, err = filepath.Abs(o.DataDir); err != nil {
+		return fmt.Errorf("--data-dir: %w", err)
+	}
+	if o.CgroupRoot == "" {
+		o.CgroupRoot = "/"
+	}
+	if o.KubeletPort == 0 {
+		o.KubeletPort = 10250
+	}
+	if o.KubeletPort < 1 || o.KubeletPort > 65535 {
+		return fmt.Errorf("--kubelet-port: %d is not a port (1-65535)", o.KubeletPort)
+	}
+	if o.Name == "" {
+		name, _ := os.Hostname() // an empty name is refused below
+		o.Name = strings.ToLower(name)
+	}
+	if errs := validation.IsDNS1123Subdomain(o.Name); len(errs) > 0 {
+		return fmt.Errorf("--node-name: %q: %s", o.Name, errs[0])
+	}
+	if addr, err := netip.ParseAddr(o.IP); o.IP != "" && (err != nil || addr.IsUnspecified()) {
+		return fmt.Errorf("--node-ip: %q is not an address of this machine", o.IP)
+	}
+	return nil
+}
+
+// User is whom a node's requests to the API server come from.
+func (o *Options) User() string { return "system:node:" + o.Name }
+
+// Group is what all nodes are members of.
+const Group = "system:nodes"
+
+func (o *Options) runtimeEndpoint() string {
+	if o.RuntimeEndpoint != "" {
+		return o.RuntimeEndpoint
+	}
+	return containerd.Endpoint(o.containerd())
+}
+
+func (o *Options) containerd() containerd.Config {
+	return containerd.Config{DataDir: o.DataDir, Log: klog.Background().WithName("containerd")}
+}
+
+// AddressToward is this machine's address that packets to an IP address are sent from. Where nothing leads there it is the
+// first global IPv4 address.
+func AddressToward(ip string) (string, error) {
+	if c, err := net.Dial("udp", net.JoinHostPort(ip, "9")); err == nil { // sends nothing: asks for the route only
+		defer c.Close()
+		if host, _, err := net.SplitHostPort(c.LocalAddr().String()); err == nil {
+			return host, nil
+		}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", err
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return n.IP.String(), nil
+		}
+	}
+	return "", fmt.Errorf("no interface with an IPv4 address besides loopback")
+}

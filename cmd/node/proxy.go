@@ -1,0 +1,44 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/coracle-k8s/coracle/cmd/part"
+	"github.com/coracle-k8s/coracle/kubelet/network"
+	"github.com/coracle-k8s/coracle/proxy"
+	"github.com/coracle-k8s/coracle/proxy/dns"
+)
+
+// dnsPort is where each node's DNS server listens; the proxy's rules lead cluster DNS there.
+const dnsPort = 10053
+
+// runProxy runs the Service proxy and DNS, which reads the proxy's picture of Services.
+func (n *Node) runProxy(ctx context.Context) error {
+	api, err := n.api(ctx)
+	if err != nil {
+		return err
+	}
+	foreign, err := network.New(network.Config{DataDir: n.options.DataDir}).Foreign()
+	if err != nil {
+		return err
+	}
+	c := api.Cluster
+	p, err := proxy.New(proxy.Config{
+		NodeName: n.options.Name, Informers: api.Informers, ClusterCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
+		DNSAddress: c.DNS, DNSPort: dnsPort, NoMasquerade: foreign, PodInterfaces: []string{network.Bridge},
+	})
+	if err != nil {
+		return fmt.Errorf("making the proxy: %w", err)
+	}
+	names, err := dns.New(dns.Config{
+		Tracker: p.Tracker(), Synced: p.Synced(), Domain: c.Domain, Address: c.DNS, Port: dnsPort, Inside: []netip.Prefix{c.PodCIDR, c.ServiceCIDR},
+	})
+	if err != nil {
+		return fmt.Errorf("making the DNS server: %w", err)
+	}
+	defer part.Expose(append(p.Collectors(), names.Collectors()...))()
+	api.Informers.Start(ctx.Done())
+	return part.Together(ctx, part.Part{Name: "proxy", Run: p.Run}, part.Part{Name: "dns", Run: names.Run})
+}
