@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/cmd/host"
 )
 
 // serverFlags are those that server and up share: up hands them on.
@@ -34,4 +35,10 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.ServiceAccountKeyFile, "service-account-key-file", "", "Key that signs service account tokens (default: made in the data directory)")
 	f.StringVar(&o.EncryptionKeyFile, "encryption-key-file", "", "Key that encrypts Secrets at rest (default: made in the data directory)")
 	f.StringVar(&o.EncryptionConfigFile, "encryption-provider-config", "", "An EncryptionConfiguration, instead of --encryption-key-file")
+}
+
+// logFlags are those of what runs in the foreground.
+func logFlags(f *pflag.FlagSet, log *host.Log) {
+	f.StringVar(&log.File, "log-file", "", "Write the log to this file, rotated, instead of to stderr")
+	f.IntVarP(&log.Verbosity, "v", "v", 0, "Log level: 0 is what an administrator wants to know, 4 is for debugging")
 }

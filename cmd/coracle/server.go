@@ -9,8 +9,7 @@ import (
 
 func serverCommand() *cobra.Command {
 	var o cluster.Options
-	var logFile string
-	var verbosity int
+	var log host.Log
 	c := &cobra.Command{
 		Use: "server", Short: "Run the cluster in the foreground", Args: cobra.NoArgs,
 		Long: "Run the cluster in the foreground: API server, controllers, scheduler and, unless --no-node, a node.\nContainers live on when it ends; it finds them when it starts again.",
@@ -18,11 +17,11 @@ func serverCommand() *cobra.Command {
 			if err := o.Complete(); err != nil {
 				return err
 			}
-			return host.Serve(c.Context(), o, host.Log{File: logFile, Verbosity: verbosity})
+			return host.Serve(c.Context(), o, log)
 		},
 	}
 	serverFlags(c.Flags(), &o)
-	c.Flags().StringVar(&logFile, "log-file", "", "Write the log to this file, rotated, instead of to stderr")
-	c.Flags().IntVarP(&verbosity, "v", "v", 0, "Log level: 0 is what an administrator wants to know, 4 is for debugging")
+	logFlags(c.Flags(), &log)
+	once(c.Flags())
 	return c
 }

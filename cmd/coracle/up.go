@@ -23,6 +23,7 @@ func upCommand() *cobra.Command {
 	}
 	serverFlags(c.Flags(), &o)
 	c.Flags().DurationVar(&timeout, "timeout", 3*time.Minute, "How long to wait until the cluster is usable")
+	once(c.Flags())
 	return c
 }
 

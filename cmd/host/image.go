@@ -21,7 +21,7 @@ func LoadImage(ctx context.Context, dataDir string, archive io.Reader) ([]string
 		return nil, err
 	}
 	if pid == 0 {
-		return nil, fmt.Errorf("no server runs on %s; start it, or put the archive into %s", dataDir, filepath.Join(dataDir, "images"))
+		return nil, fmt.Errorf("coracle does not run on %s; start it, or put the archive into %s", dataDir, filepath.Join(dataDir, "images"))
 	}
 	return images.Import(ctx, containerd.Endpoint(containerd.Config{DataDir: dataDir}), archive)
 }

@@ -27,7 +27,7 @@ func lock(dataDir string) (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("a server runs on %s already (process %d); stop it, or choose another --data-dir", dataDir, readPID(f))
+			return nil, fmt.Errorf("coracle runs on %s already (process %d); stop it, or choose another --data-dir", dataDir, readPID(f))
 		}
 		return nil, fmt.Errorf("locking the data directory: %w", err)
 	}

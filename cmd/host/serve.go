@@ -2,12 +2,9 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -16,9 +13,6 @@ import (
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 )
-
-// optionsFile in the data directory keeps the options of the last server, for those who clean up after it.
-const optionsFile = "server.json"
 
 // settled is when what starting took is over: memory that it needed is given back then, once.
 const settled = 20 * time.Second
@@ -33,12 +27,12 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 			return err
 		}
 	}
-	held, err := lock(o.DataDir)
+	held, err := claim(o.DataDir, "server")
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	if err := saveOptions(o); err != nil {
+	if err := saveOptions(o.DataDir, serverOptions, o); err != nil {
 		return err
 	}
 	c, err := cluster.Start(ctx, o)
@@ -48,33 +42,35 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 	if err != nil {
 		return err
 	}
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		klog.ErrorS(err, "Telling systemd that the server is ready")
-	}
-	defer time.AfterFunc(settled, debug.FreeOSMemory).Stop()
+	defer started()()
 	klog.InfoS("Serving", "address", c.URL(), "kubeconfig", o.Admin())
 	return c.Wait()
 }
 
-func saveOptions(o cluster.Options) error {
-	content, err := json.MarshalIndent(o, "", "  ")
+// claim locks a data directory for what is to run there, unless something else has its state there.
+func claim(dataDir, what string) (*os.File, error) {
+	before, err := readSaved(dataDir)
 	if err != nil {
-		return fmt.Errorf("encoding options: %w", err)
+		return nil, err
 	}
-	return writeFile(filepath.Join(o.DataDir, optionsFile), append(content, '\n'), 0o600, -1, -1)
+	if !before.empty() && before.what() != what {
+		return nil, fmt.Errorf("%s has the state of %s %s: choose another --data-dir, or delete it (coracle reset --data-dir %s)", dataDir, article(before.what()), before.what(), dataDir)
+	}
+	return lock(dataDir)
 }
 
-// savedOptions are those of the server that last ran on a data directory; false if none ever did.
-func savedOptions(dataDir string) (o cluster.Options, found bool, err error) {
-	content, err := os.ReadFile(filepath.Join(dataDir, optionsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return o, false, nil
+func article(noun string) string {
+	if noun[0] == 'a' {
+		return "an"
 	}
-	if err == nil {
-		err = json.Unmarshal(content, &o)
+	return "a"
+}
+
+// started tells systemd, and gives memory back when all has settled, unless stop is called before.
+func started() (stop func()) {
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		klog.ErrorS(err, "Telling systemd that the process is ready")
 	}
-	if err != nil {
-		return o, false, fmt.Errorf("reading the last server's options: %w", err)
-	}
-	return o, true, nil
+	timer := time.AfterFunc(settled, debug.FreeOSMemory)
+	return func() { timer.Stop() }
 }

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/coracle-k8s/coracle/cmd/agent"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 )
 
@@ -18,11 +19,11 @@ func Status(ctx context.Context, dataDir string, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	o, found, err := savedOptions(dataDir)
+	last, err := readSaved(dataDir)
 	if err != nil {
 		return false, err
 	}
-	if !found {
+	if last.empty() {
 		fmt.Fprintf(out, "no cluster in %s\n", dataDir)
 		return false, nil
 	}
@@ -34,15 +35,32 @@ func Status(ctx context.Context, dataDir string, out io.Writer) (bool, error) {
 		fmt.Fprintf(out, "stopped; state in %s\n", dataDir)
 		return false, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if last.agent != nil {
+		return agentStatus(ctx, *last.agent, pid, out)
+	}
+	return serverStatus(ctx, *last.server, pid, out)
+}
+
+func serverStatus(ctx context.Context, o cluster.Options, pid int, out io.Writer) (bool, error) {
 	fmt.Fprintf(out, "server      process %d\nkubeconfig  %s\n", pid, o.Admin())
 	config, err := clientcmd.BuildConfigFromFlags("", o.Admin())
 	if err != nil {
 		return false, err
 	}
 	fmt.Fprintf(out, "API         %s\n", config.Host)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	if err := cluster.WaitUsable(ctx, config, o, func(string, ...any) {}); err != nil {
+		fmt.Fprintf(out, "not usable: %v\n", err)
+		return false, nil
+	}
+	fmt.Fprintln(out, "usable")
+	return true, nil
+}
+
+func agentStatus(ctx context.Context, o agent.Options, pid int, out io.Writer) (bool, error) {
+	fmt.Fprintf(out, "agent       process %d\nAPI         %s\nnode        %s, %s\n", pid, o.Server, o.Name, o.IP)
+	if err := agent.CheckReady(ctx, o); err != nil {
 		fmt.Fprintf(out, "not usable: %v\n", err)
 		return false, nil
 	}

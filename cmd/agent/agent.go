@@ -1,0 +1,102 @@
+// Package agent makes this machine a node of a cluster whose server is elsewhere: it joins with a token, keeps the node's
+// certificates, and runs the node over HTTPS.
+package agent
+
+import (
+	"context"
+	"crypto/x509"
+	"sync"
+
+	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
+	"github.com/coracle-k8s/coracle/cmd/node"
+	"github.com/coracle-k8s/coracle/cmd/part"
+	"github.com/coracle-k8s/coracle/kubelet/objects"
+)
+
+// Agent is a node that runs.
+type Agent struct {
+	options  Options
+	identity *identity
+	way      *connection
+
+	mu  sync.Mutex
+	api *node.API
+
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// Start makes this machine a node as o, completed, says. It returns when the machine has joined, which it does once; the node is
+// on its way then, and goes on until ctx ends or Stop is called, whether or not the server is there.
+func Start(ctx context.Context, o Options) (*Agent, error) {
+	part.RegisterMetrics()
+	id, err := openIdentity(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := id.ensure(ctx); err != nil {
+		return nil, err
+	}
+	a := &Agent{options: o, identity: id, ended: make(chan struct{})}
+	a.way = newConnection(o.Server, id.ca, id.client.current.Load)
+	id.client.changed = a.way.renew
+	ctx, a.stop = context.WithCancel(ctx)
+	go a.run(ctx)
+	return a, nil
+}
+
+func (a *Agent) run(ctx context.Context) {
+	defer close(a.ended)
+	defer a.way.close()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	all := append(node.New(a.options.Options, a.connect).Parts(), part.Part{Name: "certificates", Run: a.renewCertificates})
+	for _, p := range all {
+		parts.Go(func() { p.KeepRunning(ctx) })
+	}
+}
+
+func (a *Agent) renewCertificates(ctx context.Context) error {
+	client, err := a.way.client("")
+	if err != nil {
+		return err
+	}
+	if err := a.identity.renewing(ctx, client); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// connect returns the API server as this node sees it, once it is known what the cluster is.
+func (a *Agent) connect(ctx context.Context) (*node.API, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.api != nil {
+		return a.api, nil
+	}
+	client, err := a.way.client("")
+	if err != nil {
+		return nil, err
+	}
+	facts, err := learn(ctx, client, a.options.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(a.identity.ca)
+	a.api = &node.API{
+		Client: client, Informers: newInformers(client, a.options.Name), Objects: objects.NewWatched(ctx, client), Cluster: facts,
+		Certificate: a.identity.serving.get, ClientCA: trusted, ServerUser: pki.KubeletClientUser,
+	}
+	return a.api, nil
+}
+
+// Stop ends the agent and returns when all that it started in this process has stopped. Containers live on. Idempotent.
+func (a *Agent) Stop() {
+	a.stop()
+	<-a.ended
+}
+
+// Wait returns when the agent has ended.
+func (a *Agent) Wait() { <-a.ended }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/coracle-k8s/coracle/cmd/agent"
+	"github.com/coracle-k8s/coracle/cmd/host"
+	"github.com/coracle-k8s/coracle/cmd/node"
+)
+
+func agentCommand() *cobra.Command {
+	var o agent.Options
+	var log host.Log
+	c := &cobra.Command{
+		Use: "agent --server https://HOST:6443 --token TOKEN", Short: "Join this machine to a cluster as a node, and run the node in the foreground", Args: cobra.NoArgs,
+		Long: "Join this machine to a cluster as a node, and run the node in the foreground: kubelet, Service proxy, cluster DNS, container runtime.\n" +
+			"`coracle token create` on the server prints the token, which is needed once: a machine that has joined has certificates of its own.\n" +
+			"Containers live on when it ends; it finds them when it starts again.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := completeAgent(&o); err != nil {
+				return err
+			}
+			return host.ServeAgent(c.Context(), o, log)
+		},
+	}
+	agentFlags(c.Flags(), &o)
+	logFlags(c.Flags(), &log)
+	once(c.Flags())
+	return c
+}
+
+func completeAgent(o *agent.Options) error {
+	if err := host.RememberAgent(o); err != nil {
+		return err
+	}
+	return o.Complete()
+}
+
+func agentFlags(f *pflag.FlagSet, o *agent.Options) {
+	f.StringVar(&o.Server, "server", "", "URL of the cluster's API, https://HOST:6443 (default: that of the last time)")
+	f.StringVar(&o.Token, "token", "", "What lets this machine join; ignored once it has")
+	f.DurationVar(&o.CertificateLife, "certificate-life", 0, "How long the node's certificates are to be valid, 10m at least (default: what the server gives, a year)")
+	f.StringVar(&o.DataDir, "data-dir", node.DefaultDataDir, "Where all state is kept")
+	f.StringVar(&o.IP, "node-ip", "", "Address of this node (default: that of the way to the server)")
+	f.StringVar(&o.Name, "node-name", "", "Name of this node (default: that of the last time, or the host's name)")
+	f.StringVar(&o.CgroupRoot, "cgroup-root", "/", "Cgroup that holds the Pods' cgroup")
+	f.StringVar(&o.RuntimeEndpoint, "container-runtime-endpoint", "", "Socket of a CRI runtime to use instead of the embedded containerd")
+	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
+}
