@@ -122,7 +122,7 @@ func configure(c *config, ns netns.NsHandle, inside string, addresses []netip.Ad
 		return err
 	}
 	for _, s := range c.Subnets {
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: s.gateway().AsSlice()}
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: s.gateway().AsSlice(), MTU: c.RouteMTU}
 		if err := h.RouteAdd(route); err != nil {
 			return fmt.Errorf("adding the route by %s: %w", s.gateway(), err)
 		}

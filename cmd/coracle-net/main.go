@@ -119,6 +119,8 @@ type config struct {
 	Bridge string `json:"bridge"`
 	// MTU of every link; 0 is the kernel's choice.
 	MTU int `json:"mtu,omitempty"`
+	// RouteMTU is that of what leaves the bridge, where it is less: some of the nodes are reached through a tunnel.
+	RouteMTU int `json:"routeMTU,omitempty"`
 	// Subnets are the node's address ranges, at most one of each family. The first address of each is the bridge's.
 	Subnets []subnet `json:"subnets"`
 	// DataDir is where the addresses in use are kept.

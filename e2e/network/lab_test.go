@@ -8,9 +8,9 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +39,11 @@ const mtu = 1500
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	nodens.Need(t)
-	l := &lab{t: t, router: newNamespace(t), plugin: buildPlugin(t), all: map[string]*machine{}}
+	plugin, err := buildPlugin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{t: t, router: newNamespace(t), plugin: plugin, all: map[string]*machine{}}
 	in(t, l.router, func() {
 		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "link1"}}
 		must(t, netlink.LinkAdd(bridge))
@@ -59,17 +63,16 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// buildPlugin compiles the network plugin as it is in the tree.
-func buildPlugin(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "coracle-net")
+// buildPlugin compiles the network plugin as it is in the tree, to a folder that ends with the namespaces of all tests.
+var buildPlugin = sync.OnceValues(func() (string, error) {
+	const path = "/run/coracle-net"
 	cmd := exec.Command("go", "build", "-o", path, "github.com/coracle-k8s/coracle/cmd/coracle-net")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the network plugin: %v\n%s", err, out)
+		return "", fmt.Errorf("building the network plugin: %w\n%s", err, out)
 	}
-	return path
-}
+	return path, nil
+})
 
 func newNamespace(t *testing.T) netns.NsHandle {
 	t.Helper()

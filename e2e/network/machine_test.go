@@ -133,28 +133,49 @@ type pod struct {
 	address string
 	machine *machine
 	id      string
+	// configuration is what the plugin is told from first to last.
+	configuration string
 }
 
-// pod makes one, as the container runtime would.
+// pod makes one, as the container runtime would, that answers.
 func (m *machine) pod() *pod {
 	t := m.lab.t
 	t.Helper()
 	m.made++
-	p := &pod{ns: newNamespace(t), machine: m, id: fmt.Sprintf("%s-%d", m.name, m.made)}
+	p := &pod{ns: newNamespace(t), machine: m, id: fmt.Sprintf("%s-%d", m.name, m.made), configuration: m.configuration()}
 	in(t, p.ns, func() { up(t, "lo") })
 	var result current.Result
 	if err := json.Unmarshal(p.execute("ADD"), &result); err != nil {
 		t.Fatalf("joining a Pod of %s: %v", m.name, err)
 	}
 	p.address = result.IPs[0].Address.IP.String()
+	serve(t, p.ns)
 	return p
 }
 
-// execute runs the plugin with the machine's configuration.
-func (p *pod) execute(command string) []byte {
+// execute runs the plugin for the Pod.
+func (p *pod) execute(command string) (out []byte) {
 	t := p.machine.lab.t
 	t.Helper()
-	content, err := os.ReadFile(p.machine.file())
+	var err error
+	in(t, p.machine.ns, func() {
+		cmd := exec.Command(p.machine.lab.plugin)
+		cmd.Env = append(os.Environ(), "CNI_COMMAND="+command, "CNI_CONTAINERID="+p.id, "CNI_IFNAME=eth0", "CNI_PATH=/",
+			fmt.Sprintf("CNI_NETNS=/proc/%d/fd/%d", os.Getpid(), int(p.ns)))
+		cmd.Stdin = strings.NewReader(p.configuration)
+		out, err = cmd.CombinedOutput()
+	})
+	if err != nil {
+		t.Fatalf("running the plugin: %v\n%s", err, out)
+	}
+	return out
+}
+
+// configuration is what the runtime tells the plugin now.
+func (m *machine) configuration() string {
+	t := m.lab.t
+	t.Helper()
+	content, err := os.ReadFile(m.file())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,22 +188,11 @@ func (p *pod) execute(command string) []byte {
 	}
 	plugin := list.Plugins[0]
 	plugin["cniVersion"], plugin["name"] = list.CNIVersion, list.Name
-	input, err := json.Marshal(plugin)
+	text, err := json.Marshal(plugin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []byte
-	in(t, p.machine.ns, func() {
-		cmd := exec.Command(p.machine.lab.plugin)
-		cmd.Env = append(os.Environ(), "CNI_COMMAND="+command, "CNI_CONTAINERID="+p.id, "CNI_IFNAME=eth0", "CNI_PATH=/",
-			fmt.Sprintf("CNI_NETNS=/proc/%d/fd/%d", os.Getpid(), int(p.ns)))
-		cmd.Stdin = strings.NewReader(string(input))
-		out, err = cmd.CombinedOutput()
-	})
-	if err != nil {
-		t.Fatalf("running the plugin: %v\n%s", err, out)
-	}
-	return out
+	return string(text)
 }
 
 // remove takes the Pod away.

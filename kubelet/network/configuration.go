@@ -28,19 +28,21 @@ func theirs(name string) bool {
 	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(name)) && name != file
 }
 
+// configuration is what our plugin is told. Its fields are those of cmd/coracle-net.
+type configuration struct {
+	Type   string `json:"type"`
+	Bridge string `json:"bridge"`
+	MTU    int    `json:"mtu"`
+	// RouteMTU is that of Pods' packets that leave the bridge; 0 is the same.
+	RouteMTU int            `json:"routeMTU,omitempty"`
+	Subnets  []netip.Prefix `json:"subnets"`
+	DataDir  string         `json:"dataDir"`
+}
+
 // render is the network configuration that names our plugin.
-func render(dataDir string, ranges []netip.Prefix, mtu int) ([]byte, error) {
-	subnets := make([]string, 0, len(ranges))
-	for _, r := range ranges {
-		subnets = append(subnets, r.Masked().String())
-	}
-	content, err := json.MarshalIndent(map[string]any{
-		"cniVersion": "1.0.0",
-		"name":       "coracle",
-		"plugins": []any{map[string]any{
-			"type": "coracle-net", "bridge": Bridge, "mtu": mtu, "subnets": subnets, "dataDir": dataDir,
-		}},
-	}, "", "  ")
+func render(c configuration) ([]byte, error) {
+	c.Type, c.Bridge = "coracle-net", Bridge
+	content, err := json.MarshalIndent(map[string]any{"cniVersion": "1.0.0", "name": "coracle", "plugins": []configuration{c}}, "", "  ")
 	return append(content, '\n'), err
 }
 

@@ -85,11 +85,15 @@ func (n *Network) Join(ranges []netip.Prefix) error {
 	if err := forward(slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Addr().Is6() })); err != nil {
 		return fmt.Errorf("making the kernel forward: %w", err)
 	}
-	mtu, err := n.mtu()
-	if err != nil {
+	c := configuration{Subnets: masked(ranges), DataDir: n.addresses()}
+	var err error
+	if c.MTU, err = n.mtu(); err != nil {
 		return fmt.Errorf("choosing the MTU of Pods' links: %w", err)
 	}
-	content, err := render(n.addresses(), ranges, mtu)
+	if c.RouteMTU, err = routeMTU(c.MTU); err != nil {
+		return fmt.Errorf("choosing the MTU of Pods' routes: %w", err)
+	}
+	content, err := render(c)
 	if err != nil {
 		return err
 	}
@@ -126,6 +130,24 @@ func (n *Network) mtu() (int, error) {
 		return 0, err
 	}
 	return defaultMTU()
+}
+
+// routeMTU is that of what Pods on links of an MTU send to other nodes: less while there is a tunnel. It is given to new Pods, so that
+// nothing that they send is ever too big. Those from before the tunnel are told by the kernel, at the price of the first packet.
+func routeMTU(link int) (int, error) {
+	tunnel, err := find(Tunnel)
+	if tunnel == nil || err != nil || tunnel.Attrs().MTU >= link {
+		return 0, err
+	}
+	return tunnel.Attrs().MTU, nil
+}
+
+func masked(ranges []netip.Prefix) []netip.Prefix {
+	all := make([]netip.Prefix, 0, len(ranges))
+	for _, r := range ranges {
+		all = append(all, r.Masked())
+	}
+	return all
 }
 
 // defaultMTU is what fits through the link that leads out of this machine.

@@ -9,7 +9,10 @@ import (
 )
 
 func TestRender(t *testing.T) {
-	content, err := render("/data/network", []netip.Prefix{netip.MustParsePrefix("10.244.3.0/24"), netip.MustParsePrefix("fd00:3::1/64")}, 1400)
+	content, err := render(configuration{
+		DataDir: "/data/network", MTU: 1400, RouteMTU: 1350,
+		Subnets: masked([]netip.Prefix{netip.MustParsePrefix("10.244.3.0/24"), netip.MustParsePrefix("fd00:3::1/64")}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,7 +20,7 @@ func TestRender(t *testing.T) {
 		CNIVersion, Name string
 		Plugins          []struct {
 			Type, Bridge, DataDir string
-			MTU                   int
+			MTU, RouteMTU         int
 			Subnets               []string
 		}
 	}
@@ -25,7 +28,7 @@ func TestRender(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := got.Plugins[0]
-	if got.CNIVersion != "1.0.0" || got.Name == "" || p.Type != "coracle-net" || p.Bridge != Bridge || p.MTU != 1400 || p.DataDir != "/data/network" {
+	if got.CNIVersion != "1.0.0" || got.Name == "" || p.Type != "coracle-net" || p.Bridge != Bridge || p.MTU != 1400 || p.RouteMTU != 1350 || p.DataDir != "/data/network" {
 		t.Errorf("got %s", content)
 	}
 	if len(p.Subnets) != 2 || p.Subnets[0] != "10.244.3.0/24" || p.Subnets[1] != "fd00:3::/64" {

@@ -168,8 +168,11 @@ func overhead(outer netip.Addr) int {
 	return 14 + 8 + 8 + 40
 }
 
-// hardwareAddr is that of the tunnel's end at an address.
+// hardwareAddr is that of the tunnel's end at an address: an IPv4 address as it is, what is longer by its hash.
 func hardwareAddr(at netip.Addr) net.HardwareAddr {
+	if at.Is4() {
+		return append(net.HardwareAddr{0x0e, 0x58}, at.AsSlice()...)
+	}
 	sum := sha256.Sum256(at.AsSlice())
 	return append(net.HardwareAddr{0x0e}, sum[:5]...)
 }

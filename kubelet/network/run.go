@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -114,18 +115,14 @@ func (k *keeper) sync(ctx context.Context) error {
 		k.foreign = foreign
 		klog.FromContext(ctx).Info("Who joins Pods to the network has changed", "foreign", foreign)
 	}
-	switch {
-	case foreign:
-		err = remove(k.file())
-	case len(self.ranges) > 0:
-		err = k.Join(self.ranges)
-	}
 	inUse := !foreign
-	if foreign && err == nil {
-		inUse, err = hasPods()
-	}
-	if err != nil {
-		return err
+	if foreign {
+		if err := remove(k.file()); err != nil {
+			return fmt.Errorf("taking away our network configuration: %w", err)
+		}
+		if inUse, err = hasPods(); err != nil {
+			return fmt.Errorf("looking for Pods of ours: %w", err)
+		}
 	}
 	if inUse != k.inUse || !k.told {
 		k.inUse, k.told = inUse, true
@@ -134,10 +131,10 @@ func (k *keeper) sync(ctx context.Context) error {
 	switch {
 	case !inUse:
 		return k.leave()
-	case self.name == "":
+	case len(self.ranges) == 0:
 		return nil // as it was: the Node is not there yet, or for the moment not
 	}
-	return decide(self, others, reach).apply(k.config.TunnelPort)
+	return errors.Join(decide(self, others, reach).apply(k.config.TunnelPort), k.Join(self.ranges))
 }
 
 // machines reads the Nodes: this one, and all.
