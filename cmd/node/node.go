@@ -1,4 +1,4 @@
-// Package node assembles what makes a machine a node: container runtime, kubelet, Service proxy and DNS. It does not know
+// Package node assembles what makes a machine a node: container runtime, kubelet, Pod network, Service proxy and DNS. It does not know
 // whether the API server is in the same process.
 package node
 
@@ -13,6 +13,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/part"
+	"github.com/coracle-k8s/coracle/kubelet/network"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 )
 
@@ -37,6 +38,8 @@ type Node struct {
 	options Options
 	api     func(context.Context) (*API, error)
 
+	network    *network.Network
+	masquerade *masquerade
 	// runtime is closed when the container runtime serves.
 	runtime        chan struct{}
 	runtimeStarted func()
@@ -45,7 +48,9 @@ type Node struct {
 // New returns a node that runs nothing yet. api may take its time, until it is known what the cluster is; it is asked each
 // time that a part begins, and should return the same.
 func New(o Options, api func(context.Context) (*API, error)) *Node {
-	n := &Node{options: o, api: api, runtime: make(chan struct{})}
+	n := &Node{options: o, api: api, masquerade: &masquerade{}, runtime: make(chan struct{})}
+	n.network = network.New(network.Config{DataDir: o.DataDir, OnUse: n.masquerade.inUse})
+	n.masquerade.network = n.network
 	n.runtimeStarted = sync.OnceFunc(func() { close(n.runtime) })
 	return n
 }
@@ -53,7 +58,7 @@ func New(o Options, api func(context.Context) (*API, error)) *Node {
 // Parts are what runs side by side, until their contexts end. The container runtime needs nothing of the API and starts at
 // once. Containers live on when it ends.
 func (n *Node) Parts() []part.Part {
-	parts := []part.Part{{Name: "kubelet", Run: n.runKubelet}, {Name: "proxy", Run: n.runProxy}}
+	parts := []part.Part{{Name: "kubelet", Run: n.runKubelet}, {Name: "Pod network", Run: n.runNetwork}, {Name: "proxy", Run: n.runProxy}}
 	if n.options.RuntimeEndpoint == "" {
 		parts = append(parts, part.Part{Name: "containerd", Run: n.runContainerd})
 	} else {

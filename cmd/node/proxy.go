@@ -20,17 +20,13 @@ func (n *Node) runProxy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	foreign, err := network.New(network.Config{DataDir: n.options.DataDir}).Foreign()
-	if err != nil {
-		return err
-	}
 	c := api.Cluster
-	p, err := proxy.New(proxy.Config{
+	p, err := n.masquerade.proxy(proxy.Config{
 		NodeName: n.options.Name, Informers: api.Informers, ClusterCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
-		DNSAddress: c.DNS, DNSPort: dnsPort, NoMasquerade: foreign, PodInterfaces: []string{network.Bridge},
+		DNSAddress: c.DNS, DNSPort: dnsPort, PodInterfaces: []string{network.Bridge},
 	})
 	if err != nil {
-		return fmt.Errorf("making the proxy: %w", err)
+		return err
 	}
 	names, err := dns.New(dns.Config{
 		Tracker: p.Tracker(), Synced: p.Synced(), Domain: c.Domain, Address: c.DNS, Port: dnsPort, Inside: []netip.Prefix{c.PodCIDR, c.ServiceCIDR},
