@@ -30,13 +30,15 @@ type lab struct {
 	t      *testing.T
 	router netns.NsHandle
 	plugin string
-	all    map[string]*machine
+	// alwaysTunnel is an option of all machines.
+	alwaysTunnel bool
+	all          map[string]*machine
 }
 
 // mtu of all links.
 const mtu = 1500
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, options ...func(*lab)) *lab {
 	t.Helper()
 	nodens.Need(t)
 	plugin, err := buildPlugin()
@@ -44,6 +46,9 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{t: t, router: newNamespace(t), plugin: plugin, all: map[string]*machine{}}
+	for _, o := range options {
+		o(l)
+	}
 	in(t, l.router, func() {
 		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "link1"}}
 		must(t, netlink.LinkAdd(bridge))

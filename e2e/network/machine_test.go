@@ -39,7 +39,7 @@ func newMachine(l *lab, name string, i int) *machine {
 	m := &machine{lab: l, name: name, pods: rangeOf(i), ns: newNamespace(l.t)}
 	dir := filepath.Join(l.t.TempDir(), name)
 	m.confDir = filepath.Join(dir, "net.d")
-	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
+	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, AlwaysTunnel: l.alwaysTunnel, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
 	return m
 }
 

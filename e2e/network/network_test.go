@@ -90,6 +90,23 @@ func TestRoutesWhereALinkIsSharedAndATunnelWhereNot(t *testing.T) {
 	}
 }
 
+func TestTunnelsAlsoWhereALinkIsSharedIfToldSo(t *testing.T) {
+	l := newLab(t, func(l *lab) { l.alwaysTunnel = true })
+	a, b := l.all["a"], l.all["b"]
+	client := fake.NewClientset(a.node(), b.node())
+	pods := map[*machine]*pod{}
+	for _, m := range []*machine{a, b} {
+		m.run(client)
+		m.eventuallyRoutes(t, 1)
+		m.eventuallyTunnel(t)
+		pods[m] = m.pod()
+	}
+	if got := output(t, a.ns, "ip route get "+pods[b].address); !strings.Contains(got, "dev coracle-vxlan") {
+		t.Errorf("a to b: %s", got)
+	}
+	reaches(t, pods[a].ns, pods[b].address+":80", pods[a].address)
+}
+
 func TestPodsFromBeforeTheTunnelReachThroughIt(t *testing.T) {
 	l := newLab(t)
 	a, c := l.all["a"], l.all["c"]

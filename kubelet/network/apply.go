@@ -17,33 +17,44 @@ const (
 	metric = 1 << 29
 )
 
-// reach asks the kernel for the path to an address. Without one it is that of nobody on a link of ours.
-func reach(to netip.Addr) path {
+// finder finds paths, and knows all links that it has met.
+type finder struct {
+	links map[int]netlink.Link
+	// never is set where no link counts as shared.
+	never bool
+}
+
+// path asks the kernel for the path to an address; there may be none.
+func (f *finder) path(to netip.Addr) path {
 	routes, err := netlink.RouteGet(to.AsSlice())
 	if err != nil || len(routes) == 0 {
 		return path{}
 	}
 	r := routes[0]
-	link, err := netlink.LinkByIndex(r.LinkIndex)
-	if err != nil {
-		return path{}
+	link, known := f.links[r.LinkIndex]
+	if !known {
+		if link, err = netlink.LinkByIndex(r.LinkIndex); err != nil {
+			return path{}
+		}
+		f.links[r.LinkIndex] = link
 	}
 	source, _ := netip.AddrFromSlice(r.Src)
 	flags := link.Attrs().RawFlags
 	return path{
 		// A link without hardware addresses, such as another tunnel, chooses the far end by the packet's own destination.
-		shared: r.Gw == nil && r.Via == nil && flags&unix.IFF_BROADCAST != 0 && flags&(unix.IFF_NOARP|unix.IFF_LOOPBACK) == 0,
+		shared: !f.never && r.Gw == nil && r.Via == nil && flags&unix.IFF_BROADCAST != 0 && flags&(unix.IFF_NOARP|unix.IFF_LOOPBACK) == 0,
 		link:   r.LinkIndex, mtu: link.Attrs().MTU, source: source.Unmap(),
 	}
 }
 
-// apply makes the kernel match the plan; only what differs is changed. What cannot be done does not keep back the rest.
-func (p plan) apply(port int) error {
-	index, err := p.tunnel.apply(port)
+// apply makes the kernel match the plan; only what differs is changed. What cannot be done does not keep back the rest. index is the
+// tunnel's link, 0 where there is none.
+func (p plan) apply(port int) (index int, err error) {
+	index, err = p.tunnel.apply(port)
 	if err != nil {
 		err = fmt.Errorf("making the tunnel to other nodes: %w", err)
 	}
-	return errors.Join(err, p.applyRoutes(index))
+	return index, errors.Join(err, p.applyRoutes(index))
 }
 
 // applyRoutes makes our routes those of the plan. index is the tunnel's link, 0 where there is none.

@@ -1,10 +1,13 @@
 package network
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/fsnotify/fsnotify"
@@ -17,6 +20,8 @@ type changes struct {
 	wake   func()
 	kernel *nl.NetlinkSocket
 	files  *fsnotify.Watcher
+	// links are those whose changes count, nil is all.
+	links atomic.Pointer[map[int]bool]
 	// ended has the reason why one of the two watches ended.
 	ended chan error
 
@@ -77,6 +82,16 @@ func (c *changes) watchFiles(dir string) error {
 	}
 }
 
+// heed makes changes of links count if they are of some, or of any if links is nil. All others always do.
+func (c *changes) heed(links map[int]bool) { c.links.Store(&links) }
+
+func (c *changes) interesting() map[int]bool {
+	if links := c.links.Load(); links != nil {
+		return *links
+	}
+	return nil
+}
+
 func (c *changes) watchKernel() error {
 	for {
 		messages, _, err := c.kernel.Receive()
@@ -89,24 +104,44 @@ func (c *changes) watchKernel() error {
 			return fmt.Errorf("watching the kernel's network: %w", err)
 		}
 		for _, m := range messages {
-			if matters(m) {
+			if matters(m, c.interesting()) {
 				c.wake()
 			}
 		}
 	}
 }
 
-// matters says whether a message of the kernel may ask for something to be done.
-func matters(m syscall.NetlinkMessage) bool {
+// matters says whether a message of the kernel may ask for something to be done. links are those to be told of, nil is all; the links
+// of Pods, which come and go, are not among them.
+func matters(m syscall.NetlinkMessage, links map[int]bool) bool {
 	switch m.Header.Type {
-	case unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		return true
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return len(m.Data) >= unix.SizeofIfInfomsg && (links == nil || links[int(binary.NativeEndian.Uint32(m.Data[4:]))])
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return len(m.Data) >= unix.SizeofIfAddrmsg && m.Data[3] != unix.RT_SCOPE_LINK
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		if len(m.Data) < unix.SizeofRtMsg {
 			return false
 		}
 		table, origin := m.Data[4], m.Data[5]
-		return table == unix.RT_TABLE_MAIN && (origin != protocol || m.Header.Type == unix.RTM_DELROUTE)
+		if table != unix.RT_TABLE_MAIN || origin == protocol {
+			return origin == protocol && m.Header.Type == unix.RTM_DELROUTE
+		}
+		return !toLinkLocal(m.Data)
+	}
+	return false
+}
+
+// toLinkLocal says whether a route's message is one of those that each link has in IPv6.
+func toLinkLocal(route []byte) bool {
+	attributes, err := nl.ParseRouteAttr(route[unix.SizeofRtMsg:])
+	if err != nil {
+		return false
+	}
+	for _, a := range attributes {
+		if to, ok := netip.AddrFromSlice(a.Value); ok && a.Attr.Type == unix.RTA_DST {
+			return to.Is6() && to.IsLinkLocalUnicast()
+		}
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -43,7 +44,7 @@ func (n *Network) Run(ctx context.Context, nodeName string, nodes cache.SharedIn
 	if !cache.WaitFor(ctx, "", registration.HasSyncedChecker()) {
 		return nil
 	}
-	k := keeper{Network: n, node: nodeName, nodes: nodes.GetStore()}
+	k := keeper{Network: n, node: nodeName, nodes: nodes.GetStore(), outside: outside}
 	for {
 		var again <-chan time.Time
 		if err := k.sync(ctx); err != nil {
@@ -97,15 +98,17 @@ func nodeHandler(wake func()) cache.ResourceEventHandler {
 // keeper is what Run remembers.
 type keeper struct {
 	*Network
-	node  string
-	nodes cache.Store
-	retry time.Duration
+	node    string
+	nodes   cache.Store
+	outside *changes
+	retry   time.Duration
 	// foreign and inUse are as they were found last; told says that OnUse knows.
 	foreign, inUse, told bool
 }
 
 // sync looks at everything once and makes it what it should be.
 func (k *keeper) sync(ctx context.Context) error {
+	k.outside.heed(nil)
 	foreign, err := k.Foreign()
 	if err != nil {
 		return fmt.Errorf("looking for other network configurations: %w", err)
@@ -130,11 +133,31 @@ func (k *keeper) sync(ctx context.Context) error {
 	}
 	switch {
 	case !inUse:
-		return k.leave()
+		err := k.leave()
+		if err == nil {
+			k.outside.heed(map[int]bool{})
+		}
+		return err
 	case len(self.ranges) == 0:
 		return nil // as it was: the Node is not there yet, or for the moment not
 	}
-	return errors.Join(decide(self, others, reach).apply(k.config.TunnelPort), k.Join(self.ranges))
+	return errors.Join(k.lead(self, others, foreign), k.Join(self.ranges))
+}
+
+// lead makes the ways to others' Pods, and has itself told of changes of the links that they take; under a foreign configuration
+// also when the last link of a Pod of ours goes.
+func (k *keeper) lead(self machine, others []machine, foreign bool) error {
+	f := finder{links: map[int]netlink.Link{}, never: k.config.AlwaysTunnel}
+	tunnel, err := decide(self, others, f.path).apply(k.config.TunnelPort)
+	if err != nil || foreign {
+		return err
+	}
+	links := map[int]bool{tunnel: true}
+	for index := range f.links {
+		links[index] = true
+	}
+	k.outside.heed(links)
+	return nil
 }
 
 // machines reads the Nodes: this one, and all.
