@@ -66,10 +66,10 @@ func TestArchivesLoadOnce(t *testing.T) {
 			t.Errorf("step %d: loaded %v, want %v", i, got, step.want)
 		}
 	}
-	for _, name := range []string{"a:1", "a:2", "b:1", "c:1"} {
+	for name, kept := range map[string]bool{"a:1": false, "a:2": true, "b:1": true, "c:1": true} {
 		eventually(t, name+" is known", func() bool {
 			s, err := n.images.ImageStatus(t.Context(), &runtimeapi.ImageSpec{Image: name}, false)
-			return err == nil && s.Image != nil
+			return err == nil && s.Image != nil && s.Image.Pinned == kept
 		})
 	}
 }

@@ -29,13 +29,13 @@ func Import(ctx context.Context, socket string, archive io.Reader) ([]string, er
 }
 
 // ImportWith is Import by a client that is there already; its default namespace must be the container runtime interface's.
-func ImportWith(ctx context.Context, c *client.Client, archive io.Reader) ([]string, error) {
+func ImportWith(ctx context.Context, c *client.Client, archive io.Reader, options ...client.ImportOpt) ([]string, error) {
 	plain, done, err := decompress(archive)
 	if err != nil {
 		return nil, fmt.Errorf("reading the archive: %w", err)
 	}
 	defer done()
-	imported, err := c.Import(ctx, plain)
+	imported, err := c.Import(ctx, plain, options...)
 	if err != nil {
 		return nil, fmt.Errorf("importing the archive: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	containerdimages "github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 )
 
@@ -28,10 +29,12 @@ type loaded struct {
 
 // LoadDir imports all archives in a folder (*.tar, also with .gz or .zst) into the containerd that serves on the unix socket,
 // those excepted that are loaded already. One that cannot be read does not keep back the others. progress is told of each
-// that is imported. A folder that does not exist is empty.
+// that is imported. A folder that does not exist is empty. Images of archives in the folder are not removed when the disk
+// fills: there may be no registry to bring them back.
 func LoadDir(ctx context.Context, socket, dir string, progress func(archive string, images []string, err error)) error {
 	archives, err := archivesIn(dir)
-	if err != nil || len(archives) == 0 {
+	before := readRecord(dir)
+	if err != nil || len(archives)+len(before) == 0 {
 		return err
 	}
 	c, err := client.New(socket, client.WithDefaultNamespace(namespace))
@@ -39,20 +42,21 @@ func LoadDir(ctx context.Context, socket, dir string, progress func(archive stri
 		return fmt.Errorf("reaching containerd on %s: %w", socket, err)
 	}
 	defer c.Close()
-	before := readRecord(dir)
 	now := map[string]loaded{}
 	var failed []error
 	for _, name := range archives {
 		l, fresh, err := load(ctx, c, filepath.Join(dir, name), before[name])
 		if err == nil {
 			now[name] = l
+		} else if old, ok := before[name]; ok {
+			now[name] = old
 		}
 		if fresh {
 			progress(name, l.Images, err)
 		}
 		failed = append(failed, err)
 	}
-	failed = append(failed, writeRecord(dir, before, now))
+	failed = append(failed, release(ctx, c.ImageService(), gone(before, now)), writeRecord(dir, before, now))
 	return errors.Join(failed...)
 }
 
@@ -86,11 +90,46 @@ func load(ctx context.Context, c *client.Client, path string, before loaded) (l 
 	if before.Size == info.Size() && before.Modified.Equal(info.ModTime()) && haveAll(ctx, c, before.Images) {
 		return before, false, nil
 	}
-	names, err := ImportWith(ctx, c, f)
+	names, err := ImportWith(ctx, c, f, client.WithImageLabels(map[string]string{pinned: "pinned"}))
 	if err != nil {
 		return loaded{}, true, fmt.Errorf("loading %s: %w", path, err)
 	}
 	return loaded{Size: info.Size(), Modified: info.ModTime(), Images: names}, true, nil
+}
+
+// pinned is the label by which the container runtime interface says that an image is not to be collected.
+const pinned = "io.cri-containerd.pinned"
+
+// release lets images go whose archives have left the folder.
+func release(ctx context.Context, store containerdimages.Store, gone []string) error {
+	var failed []error
+	for _, image := range gone {
+		unpinned := containerdimages.Image{Name: image, Labels: map[string]string{pinned: ""}}
+		if _, err := store.Update(ctx, unpinned, "labels."+pinned); err != nil && !errdefs.IsNotFound(err) {
+			failed = append(failed, fmt.Errorf("releasing image %s: %w", image, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// gone lists the images that archives held before and that none holds now, sorted.
+func gone(before, now map[string]loaded) []string {
+	held := map[string]bool{}
+	for _, l := range now {
+		for _, image := range l.Images {
+			held[image] = true
+		}
+	}
+	var list []string
+	for _, l := range before {
+		for _, image := range l.Images {
+			if !held[image] {
+				list = append(list, image)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func haveAll(ctx context.Context, c *client.Client, names []string) bool {
