@@ -41,9 +41,9 @@ func containerStatus(in Input, c *corev1.Container, old *corev1.ContainerStatus,
 	if len(instances) == 0 {
 		s = missing(in, c, old, hasInit)
 	} else {
-		s = present(in, c, instances[0], old)
+		s = present(in, c, instances[0], old, hasInit)
 		if len(instances) > 1 {
-			s.LastTerminationState = stateOf(in, instances[1])
+			s.LastTerminationState = stateOf(in, instances[1], hasInit)
 		} else if old != nil {
 			s.LastTerminationState = carriedTermination(&s, old)
 		}
@@ -104,10 +104,7 @@ func mainCreated(in Input) bool {
 func missing(in Input, c *corev1.Container, old *corev1.ContainerStatus, hasInit bool) corev1.ContainerStatus {
 	s := corev1.ContainerStatus{
 		Name: c.Name, Image: c.Image, VolumeMounts: volumeMounts(in, c),
-		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}},
-	}
-	if hasInit {
-		s.State.Waiting.Reason = "PodInitializing"
+		State: corev1.ContainerState{Waiting: unstarted(hasInit)},
 	}
 	if old == nil {
 		return s
@@ -135,14 +132,14 @@ func missing(in Input, c *corev1.Container, old *corev1.ContainerStatus, hasInit
 }
 
 // present is the status of a container by its newest instance.
-func present(in Input, c *corev1.Container, r *runtime.Container, old *corev1.ContainerStatus) corev1.ContainerStatus {
+func present(in Input, c *corev1.Container, r *runtime.Container, old *corev1.ContainerStatus, hasInit bool) corev1.ContainerStatus {
 	s := corev1.ContainerStatus{
 		Name:         c.Name,
 		Image:        r.Image,
 		ImageID:      r.ImageRef,
 		ContainerID:  in.RuntimeName + "://" + r.ID,
 		RestartCount: int32(r.RestartCount),
-		State:        stateOf(in, r),
+		State:        stateOf(in, r, hasInit),
 		VolumeMounts: volumeMounts(in, c),
 		StopSignal:   runtime.StopSignalName(r.StopSignal),
 	}
@@ -180,7 +177,7 @@ func resourcesOf(in Input, c *corev1.Container, r *runtime.Container, old *corev
 	s.AllocatedResources = c.Resources.Requests.DeepCopy()
 }
 
-func stateOf(in Input, r *runtime.Container) corev1.ContainerState {
+func stateOf(in Input, r *runtime.Container, hasInit bool) corev1.ContainerState {
 	switch r.State {
 	case runtime.Running:
 		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: seconds(r.StartedAt)}}
@@ -191,7 +188,15 @@ func stateOf(in Input, r *runtime.Container) corev1.ContainerState {
 			ContainerID: in.RuntimeName + "://" + r.ID,
 		}}
 	}
-	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
+	return corev1.ContainerState{Waiting: unstarted(hasInit)}
+}
+
+// unstarted is what a container waits for that nothing holds back: its own creation, or that of those before it.
+func unstarted(hasInit bool) *corev1.ContainerStateWaiting {
+	if hasInit {
+		return &corev1.ContainerStateWaiting{Reason: "PodInitializing"}
+	}
+	return &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 }
 
 // seconds is the precision that the API keeps.

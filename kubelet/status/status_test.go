@@ -197,3 +197,18 @@ func TestMessagesAreLimited(t *testing.T) {
 		t.Errorf("got %d bytes", n)
 	}
 }
+
+func TestWhatIsCreatedShowsWhatItShowedBefore(t *testing.T) {
+	reason := func(s corev1.ContainerStatus) string { return s.State.Waiting.Reason }
+	in := Input{Pod: podOf(corev1.RestartPolicyNever, "i", "m"), Runtime: held(), Now: now}
+	before := Render(in)
+	in.Runtime = held(instance("i", runtime.Created, 0))
+	after := Render(in)
+	if got := reason(after.InitContainerStatuses[0]); got != "PodInitializing" || got != reason(before.InitContainerStatuses[0]) {
+		t.Errorf("an init container that is created shows %s", got)
+	}
+	in = Input{Pod: podOf(corev1.RestartPolicyNever, "m"), Runtime: held(instance("m", runtime.Created, 0)), Now: now}
+	if got := reason(Render(in).ContainerStatuses[0]); got != "ContainerCreating" {
+		t.Errorf("a container that is created shows %s", got)
+	}
+}
