@@ -37,6 +37,9 @@ const (
 	managerName = batchv1.JobControllerName
 
 	indexVariable = "JOB_COMPLETION_INDEX"
+
+	// longestGenerateName is what the API server does not cut.
+	longestGenerateName = 58
 )
 
 var kind = batchv1.SchemeGroupVersion.WithKind("Job")
@@ -141,11 +144,18 @@ func (r *controller) carryOut(ctx context.Context, job *batchv1.Job, p plan) err
 		next <- index
 	}
 	_, err := podset.InBatches(len(p.create), func() error {
-		_, err := r.pods.Create(ctx, job, podFor(job, <-next))
+		index := <-next
+		pod := podFor(job, index)
+		succeed(job, pod, p.replaces[index])
+		_, err := r.pods.Create(ctx, job, pod)
 		return err
 	})
+	unheld := r.release(ctx, p.discard) // or they would count as failed
+	if unheld == nil {
+		p.remove = slices.Concat(p.remove, p.discard)
+	}
 	failures := podset.Together(len(p.remove), func(i int) error { return r.pods.Delete(ctx, job, p.remove[i]) })
-	return errors.Join(err, errors.Join(failures[:min(1, len(failures))]...))
+	return errors.Join(err, unheld, errors.Join(failures[:min(1, len(failures))]...))
 }
 
 // podFor makes a Pod of the job, with an index unless that is noIndex.
@@ -162,7 +172,7 @@ func podFor(job *batchv1.Job, index int) *corev1.Pod {
 	number := strconv.Itoa(index)
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, batchv1.JobCompletionIndexAnnotation, number)
 	metav1.SetMetaDataLabel(&pod.ObjectMeta, batchv1.JobCompletionIndexAnnotation, number)
-	pod.GenerateName = fmt.Sprintf("%s-%d-", job.Name, index)
+	pod.GenerateName = generateName(job.Name, number)
 	pod.Spec.Hostname = fmt.Sprintf("%s-%d", job.Name, index)
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
@@ -175,6 +185,12 @@ func podFor(job *batchv1.Job, index int) *corev1.Pod {
 		}
 	}
 	return pod
+}
+
+// generateName keeps the index readable where the job's name is long.
+func generateName(job, index string) string {
+	suffix := "-" + index + "-"
+	return job[:min(len(job), longestGenerateName-len(suffix))] + suffix
 }
 
 func (r *controller) writeStatus(ctx context.Context, job *batchv1.Job, status batchv1.JobStatus) error {

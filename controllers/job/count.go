@@ -2,7 +2,6 @@ package job
 
 import (
 	"slices"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,14 +21,14 @@ type tally struct {
 	active  []*corev1.Pod
 	// terminating are being deleted and not finished.
 	terminating []*corev1.Pod
-	ready       int32
-	// succeeded are the completion indexes of a job that has some.
-	succeeded []int
+	// succeeded and failed are the completion indexes of a job that has some.
+	succeeded, failed []int
+	// kept are failed Pods, by index, that stay uncounted until their successors exist.
+	kept map[int]*corev1.Pod
 	// fatal is why one failure ends the job.
 	fatal string
-	// failedNow and succeededNow finished since the last count.
-	failedNow    []*corev1.Pod
-	succeededNow int
+	// failedNow and succeededNow finished since the last count, whether they count or not.
+	failedNow, succeededNow []*corev1.Pod
 }
 
 func hasFinalizer(pod *corev1.Pod) bool {
@@ -42,19 +41,21 @@ func count(job *batchv1.Job, pods []*corev1.Pod) tally {
 	if t.status.UncountedTerminatedPods == nil {
 		t.status.UncountedTerminatedPods = &batchv1.UncountedTerminatedPods{}
 	}
-	t.succeeded = parseIndexes(t.status.CompletedIndexes, completions(job))
 	t.settle(pods)
+	var held []*corev1.Pod
 	for _, pod := range pods {
 		t.classify(pod)
 		if hasFinalizer(pod) {
-			t.take(job, pod)
+			held = append(held, pod)
 		}
 	}
 	if isIndexed(job) {
-		slices.Sort(t.succeeded)
-		t.succeeded = slices.Compact(t.succeeded)
-		t.status.CompletedIndexes = formatIndexes(t.succeeded)
-		t.status.Succeeded = int32(len(t.succeeded))
+		t.takeIndexes(job, held)
+	}
+	for _, pod := range held {
+		if i := indexOf(pod); i == noIndex || t.kept[i] != pod {
+			t.take(job, pod)
+		}
 	}
 	return t
 }
@@ -85,9 +86,6 @@ func (t *tally) classify(pod *corev1.Pod) {
 		t.terminating = append(t.terminating, pod)
 	default:
 		t.active = append(t.active, pod)
-		if core.PodReady(pod) {
-			t.ready++
-		}
 	}
 }
 
@@ -97,34 +95,35 @@ func (t *tally) take(job *batchv1.Job, pod *corev1.Pod) {
 	known := slices.Contains(uncounted.Succeeded, pod.UID) || slices.Contains(uncounted.Failed, pod.UID)
 	switch {
 	case known || job.DeletionTimestamp != nil:
+	case pod.Status.Phase != corev1.PodSucceeded && !isFailed(job, pod):
+		return
+	case isIndexed(job) && !hasIndex(job, pod):
 	case pod.Status.Phase == corev1.PodSucceeded:
-		if i := indexOf(pod); isIndexed(job) {
-			if i != noIndex && i < completions(job) && !slices.Contains(t.succeeded, i) {
-				t.succeeded = append(t.succeeded, i)
-				t.succeededNow++
-			}
-			break
-		}
-		uncounted.Succeeded = append(uncounted.Succeeded, pod.UID)
-		t.succeededNow++
-	case isFailed(job, pod):
-		counts, fatal := judgeFailure(job.Spec.PodFailurePolicy, pod)
-		if fatal != "" && t.fatal == "" {
-			t.fatal = fatal
-		}
-		if counts {
-			uncounted.Failed = append(uncounted.Failed, pod.UID)
-			t.failedNow = append(t.failedNow, pod)
+		t.succeededNow = append(t.succeededNow, pod)
+		if !isIndexed(job) {
+			uncounted.Succeeded = append(uncounted.Succeeded, pod.UID)
 		}
 	default:
-		return
+		t.takeFailed(job, pod)
 	}
 	t.release = append(t.release, pod)
 }
 
+func (t *tally) takeFailed(job *batchv1.Job, pod *corev1.Pod) {
+	v := judgeFailure(job.Spec.PodFailurePolicy, pod)
+	if v.fatal != "" && t.fatal == "" {
+		t.fatal = v.fatal
+	}
+	if v.counts {
+		t.status.UncountedTerminatedPods.Failed = append(t.status.UncountedTerminatedPods.Failed, pod.UID)
+	}
+	t.failedNow = append(t.failedNow, pod)
+}
+
 // isFailed: a Pod that is being deleted has failed, unless its successor must wait until it has ended.
 func isFailed(job *batchv1.Job, pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil && !replacesOnlyFailed(job)
+	return pod.Status.Phase == corev1.PodFailed ||
+		pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded && !replacesOnlyFailed(job)
 }
 
 func replacesOnlyFailed(job *batchv1.Job) bool {
@@ -146,57 +145,13 @@ func (t *tally) totalSucceeded(job *batchv1.Job) int {
 	return int(t.status.Succeeded) + len(t.status.UncountedTerminatedPods.Succeeded)
 }
 
-func (t *tally) totalFailed() int32 {
-	return t.status.Failed + int32(len(t.status.UncountedTerminatedPods.Failed))
-}
-
-const (
-	firstBackoff = 10 * time.Second
-	longBackoff  = 10 * time.Minute
-)
-
-// backoff is how often a job's Pods have failed in a row, and when last.
-type backoff struct {
-	failures int
-	last     time.Time
-}
-
-// next counts what finished since: a success ends the row.
-func (b backoff) next(t tally, now time.Time) backoff {
-	if t.succeededNow > 0 {
-		b = backoff{}
-	}
-	for _, pod := range t.failedNow {
-		b.failures++
-		if end := finished(pod, now); end.After(b.last) {
-			b.last = end
+// totalFailed counts what is kept as well.
+func (t *tally) totalFailed(job *batchv1.Job) int32 {
+	total := t.status.Failed + int32(len(t.status.UncountedTerminatedPods.Failed))
+	for _, pod := range t.kept {
+		if judgeFailure(job.Spec.PodFailurePolicy, pod).counts {
+			total++
 		}
 	}
-	return b
-}
-
-// finished is when the Pod's last container ended, as far as is known.
-func finished(pod *corev1.Pod, now time.Time) time.Time {
-	var latest time.Time
-	for _, status := range pod.Status.ContainerStatuses {
-		if exited := status.State.Terminated; exited != nil && exited.FinishedAt.After(latest) {
-			latest = exited.FinishedAt.Time
-		}
-	}
-	if latest.IsZero() {
-		return now
-	}
-	return latest
-}
-
-// left is how long no new Pod is to be started.
-func (b backoff) left(now time.Time) time.Duration {
-	if b.failures == 0 {
-		return 0
-	}
-	pause := longBackoff
-	if b.failures < 8 {
-		pause = min(firstBackoff<<(b.failures-1), longBackoff)
-	}
-	return max(0, b.last.Add(pause).Sub(now))
+	return total
 }

@@ -9,17 +9,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/controllers/podset"
 )
 
 // plan is what one reconciliation does: create or remove Pods, write the status, then release finished Pods.
 type plan struct {
 	// create are the indexes of Pods to create; noIndex for Pods without.
-	create  []int
-	remove  []*corev1.Pod
-	release []*corev1.Pod
-	status  batchv1.JobStatus
-	backoff backoff
+	create []int
+	// replaces are the failed Pods whose successors some of these are.
+	replaces map[int]*corev1.Pod
+	// remove ends Pods that then count as failed, discard such that never count.
+	remove, discard []*corev1.Pod
+	release         []*corev1.Pod
+	status          batchv1.JobStatus
+	backoff         backoff
 	// again is when something is due by the clock; zero for never.
 	again time.Duration
 	// tell are Events, by reason and message.
@@ -31,7 +35,7 @@ type announcement struct{ kind, reason, note string }
 // decide plans the next step of a job that is not finished.
 func decide(job *batchv1.Job, pods []*corev1.Pod, b backoff, now time.Time) plan {
 	t := count(job, pods)
-	p := plan{release: t.release, backoff: b.next(t, now)}
+	p := plan{release: t.release, backoff: b.next(t), replaces: t.kept}
 	suspended := ptr.Deref(job.Spec.Suspend, false)
 	if t.status.StartTime == nil && !suspended {
 		t.status.StartTime = &metav1.Time{Time: now}
@@ -39,21 +43,38 @@ func decide(job *batchv1.Job, pods []*corev1.Pod, b backoff, now time.Time) plan
 	target := p.outcome(job, &t, now)
 	switch {
 	case target != nil:
-		p.remove = t.active
-		p.finish(job, &t, target, now)
+		if target.Type == batchv1.JobFailureTarget {
+			p.remove = t.active
+		} else {
+			p.discard = t.active
+		}
+		t.letGo(job)
+		p.finish(&t, target, now)
 	case job.DeletionTimestamp != nil:
 	case suspended:
-		p.remove = t.active
+		p.discard = t.active
 		p.suspend(&t, now)
 	default:
 		p.resume(&t, now)
 		p.adjust(job, &t, now)
 	}
-	t.status.Active = int32(len(t.active) - len(p.remove))
-	t.status.Ready = ptr.To(t.ready)
-	t.status.Terminating = ptr.To(int32(len(t.terminating)))
-	p.status = t.status
+	p.report(&t)
 	return p
+}
+
+// report counts the Pods as they will be when the plan is carried out.
+func (p *plan) report(t *tally) {
+	going := slices.Concat(p.remove, p.discard)
+	var ready int32
+	for _, pod := range t.active {
+		if core.PodReady(pod) && !slices.Contains(going, pod) {
+			ready++
+		}
+	}
+	t.status.Active = int32(len(t.active) - len(going))
+	t.status.Ready = &ready
+	t.status.Terminating = ptr.To(int32(len(t.terminating) + len(going)))
+	p.status = t.status
 }
 
 // outcome returns the condition that a job is heading for: SuccessCriteriaMet or FailureTarget. Nil if it goes on.
@@ -70,10 +91,14 @@ func (p *plan) outcome(job *batchv1.Job, t *tally, now time.Time) *batchv1.JobCo
 	switch {
 	case t.fatal != "":
 		return fail(batchv1.JobReasonPodFailurePolicy, t.fatal)
-	case t.totalFailed() > ptr.Deref(job.Spec.BackoffLimit, 6) || restartedTooOften(job, t.active):
+	case t.totalFailed(job) > ptr.Deref(job.Spec.BackoffLimit, 6) || restartedTooOften(job, t.active):
 		return fail(batchv1.JobReasonBackoffLimitExceeded, "Job has reached the specified backoff limit")
 	case p.deadline(job, t, now):
 		return fail(batchv1.JobReasonDeadlineExceeded, "Job was active longer than specified deadline")
+	case job.Spec.MaxFailedIndexes != nil && len(t.failed) > int(*job.Spec.MaxFailedIndexes):
+		return fail(batchv1.JobReasonMaxFailedIndexesExceeded, "Job has exceeded the specified maximal number of failed indexes")
+	case len(t.failed) > 0 && len(t.failed)+len(t.succeeded) >= all:
+		return fail(batchv1.JobReasonFailedIndexes, "Job has failed indexes")
 	}
 	if message, met := metBy(job.Spec.SuccessPolicy, t.succeeded, all); met && isIndexed(job) {
 		return newCondition(batchv1.JobSuccessCriteriaMet, batchv1.JobReasonSuccessPolicy, message, now)
@@ -126,7 +151,7 @@ func restartedTooOften(job *batchv1.Job, active []*corev1.Pod) bool {
 }
 
 // finish writes down what the job is heading for, and that it is there when no Pod is left and all are counted.
-func (p *plan) finish(job *batchv1.Job, t *tally, target *batchv1.JobCondition, now time.Time) {
+func (p *plan) finish(t *tally, target *batchv1.JobCondition, now time.Time) {
 	p.release = slices.Clone(t.release)
 	if condition(&t.status, target.Type) == nil {
 		t.status.Conditions = append(t.status.Conditions, *target)
@@ -170,8 +195,8 @@ func (p *plan) adjust(job *batchv1.Job, t *tally, now time.Time) {
 	} else if t.totalSucceeded(job) > 0 {
 		want = active // one success ends it: those that run may finish
 	}
-	if active > want {
-		p.remove = podset.Victims(t.active, t.active, min(active-want, podset.Burst), now)
+	if surplus := surplus(job, t, active-want, now); len(surplus) > 0 {
+		p.discard = surplus[:min(len(surplus), podset.Burst)]
 		return
 	}
 	missing := want - active
@@ -181,24 +206,33 @@ func (p *plan) adjust(job *batchv1.Job, t *tally, now time.Time) {
 	if missing <= 0 {
 		return
 	}
-	if left := p.backoff.left(now); left > 0 {
-		p.later(left)
-		return
-	}
 	missing = min(missing, podset.Burst)
-	if isIndexed(job) {
+	var left time.Duration
+	switch {
+	case limitsEachIndex(job):
+		p.create, left = t.startable(pendingIndexes(job, t, missing), now)
+	case p.backoff.left(now) > 0:
+		left = p.backoff.left(now)
+	case isIndexed(job):
 		p.create = pendingIndexes(job, t, missing)
-		return
+	default:
+		p.create = slices.Repeat([]int{noIndex}, missing)
 	}
-	p.create = slices.Repeat([]int{noIndex}, missing)
+	p.later(left)
 }
 
-// pendingIndexes are the lowest that have neither succeeded nor a Pod.
-func pendingIndexes(job *batchv1.Job, t *tally, most int) []int {
-	taken := map[int]bool{}
-	for _, i := range t.succeeded {
-		taken[i] = true
+// surplus are active Pods to do without: those that have no place, and others until there are n.
+func surplus(job *batchv1.Job, t *tally, n int, now time.Time) []*corev1.Pod {
+	wrong, rest := misplaced(job, t.active, now)
+	if len(wrong) < n {
+		return slices.Concat(wrong, podset.Victims(rest, rest, n-len(wrong), now))
 	}
+	return wrong
+}
+
+// pendingIndexes are the lowest that have neither succeeded nor failed for good nor a Pod.
+func pendingIndexes(job *batchv1.Job, t *tally, most int) []int {
+	taken := indexSet(slices.Concat(t.succeeded, t.failed))
 	busy := t.active
 	if replacesOnlyFailed(job) {
 		busy = slices.Concat(busy, t.terminating)

@@ -29,7 +29,10 @@ func job(completions, parallelism int32, options ...option) *batchv1.Job {
 	return j
 }
 
-func indexed(j *batchv1.Job)    { j.Spec.CompletionMode = ptr.To(batchv1.IndexedCompletion) }
+func indexed(j *batchv1.Job) { j.Spec.CompletionMode = ptr.To(batchv1.IndexedCompletion) }
+func firstIndexDecides(j *batchv1.Job) {
+	j.Spec.SuccessPolicy = &batchv1.SuccessPolicy{Rules: []batchv1.SuccessPolicyRule{{SucceededIndexes: ptr.To("0")}}}
+}
 func suspended(j *batchv1.Job)  { j.Spec.Suspend = ptr.To(true) }
 func anySuccess(j *batchv1.Job) { j.Spec.Completions = nil }
 func onlyFailed(j *batchv1.Job) { j.Spec.PodReplacementPolicy = ptr.To(batchv1.Failed) }
@@ -39,6 +42,18 @@ func heading(kind batchv1.JobConditionType) option {
 	return func(j *batchv1.Job) {
 		j.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: "Because", Message: "why"}}
 	}
+}
+func perIndex(limit int32) option {
+	return func(j *batchv1.Job) {
+		indexed(j)
+		j.Spec.BackoffLimit, j.Spec.BackoffLimitPerIndex = ptr.To[int32](1000), &limit
+	}
+}
+func maxFailed(n int32) option { return func(j *batchv1.Job) { j.Spec.MaxFailedIndexes = &n } }
+func failingIndex(j *batchv1.Job) {
+	j.Spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
+		Action: batchv1.PodFailurePolicyActionFailIndex, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{42}},
+	}}}
 }
 func deadline(seconds int64, ago time.Duration) option {
 	return func(j *batchv1.Job) {
@@ -53,7 +68,8 @@ func ignoring(j *batchv1.Job) {
 	}}}
 }
 
-// pod is described in words: name, phase, then "index=N", "deleted", "released", "disrupted", "exit42".
+// pod is described in words: name, phase, then "index=N", "deleted", "released", "disrupted", "exit42",
+// "after=N" for N failures of the index before, "ago=DURATION" for its end.
 func pod(words string) *corev1.Pod {
 	fields := strings.Fields(words)
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fields[0], UID: types.UID(fields[0]), Finalizers: []string{batchv1.JobTrackingFinalizer}}}
@@ -62,6 +78,13 @@ func pod(words string) *corev1.Pod {
 		switch {
 		case strings.HasPrefix(word, "index="):
 			metav1.SetMetaDataAnnotation(&p.ObjectMeta, batchv1.JobCompletionIndexAnnotation, word[6:])
+		case strings.HasPrefix(word, "after="):
+			metav1.SetMetaDataAnnotation(&p.ObjectMeta, batchv1.JobIndexFailureCountAnnotation, word[6:])
+		case strings.HasPrefix(word, "ago="):
+			ago, _ := time.ParseDuration(word[4:])
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, FinishedAt: metav1.NewTime(now.Add(-ago))},
+			}}}
 		case word == "deleted":
 			p.DeletionTimestamp = &metav1.Time{Time: now}
 		case word == "released":
@@ -86,10 +109,17 @@ func pods(descriptions ...string) []*corev1.Pod {
 func steps(p plan) string {
 	var words []string
 	for _, i := range p.create {
-		words = append(words, strings.ReplaceAll(fmt.Sprintf("create %d", i), " -1", ""))
+		word := strings.ReplaceAll(fmt.Sprintf("create %d", i), " -1", "")
+		if before := p.replaces[i]; before != nil {
+			word += " after " + before.Name
+		}
+		words = append(words, word)
 	}
 	for _, pod := range p.remove {
 		words = append(words, "remove "+pod.Name)
+	}
+	for _, pod := range p.discard {
+		words = append(words, "discard "+pod.Name)
 	}
 	for _, pod := range p.release {
 		words = append(words, "release "+pod.Name)
@@ -111,28 +141,93 @@ func TestDecide(t *testing.T) {
 		"starts as many as may run":  {job(5, 2), nil, "create, create"},
 		"no more than are missing":   {job(5, 3, succeeded(4)), nil, "create"},
 		"counts, then releases":      {job(2, 1), pods("a Succeeded"), "create, release a"},
-		"a failure is tried again":   {job(1, 1), pods("a Failed"), "release a"},
+		"a failure is tried again":   {job(1, 1), pods("a Failed ago=1s"), "release a"},
 		"too many failures":          {job(1, 1, failed(2)), pods("a Failed", "b Running"), "remove b, release a, FailureTarget"},
 		"failed when all is counted": {job(1, 1, failed(3), heading(batchv1.JobFailureTarget)), pods("a Failed released"), "FailureTarget, Failed"},
 		"not while one is ending":    {job(1, 1, failed(3), heading(batchv1.JobFailureTarget)), pods("a Running deleted released"), "FailureTarget"},
 		"succeeds":                   {job(1, 1, succeeded(1)), pods("a Succeeded released"), "SuccessCriteriaMet, Complete"},
 		"not before it is counted":   {job(1, 1), pods("a Succeeded"), "release a, SuccessCriteriaMet"},
 		"one success is enough":      {job(0, 3, anySuccess), pods("a Succeeded", "b Running"), "release a"},
-		"too many run":               {job(5, 1), pods("a Running", "b Pending"), "remove b"},
-		"suspended":                  {job(5, 2, suspended), pods("a Running"), "remove a, Suspended"},
+		"too many run":               {job(5, 1), pods("a Running", "b Pending"), "discard b"},
+		"suspended":                  {job(5, 2, suspended), pods("a Running"), "discard a, Suspended"},
 		"time is over":               {job(5, 2, deadline(60, time.Minute)), pods("a Running"), "remove a, FailureTarget"},
 		"lowest indexes first":       {job(5, 2, indexed), pods("a Succeeded index=0", "b Running index=2"), "create 1, release a"},
 		"an index succeeds once":     {job(2, 2, indexed), pods("a Succeeded index=0", "b Succeeded index=0"), "create 1, release a, release b"},
 		"a deleted one has failed":   {job(1, 1), pods("a Running deleted"), "release a"},
 		"unless its end is awaited":  {job(1, 1, onlyFailed), pods("a Running deleted"), ""},
-		"a failure that is ignored":  {job(1, 1, ignoring, failed(2)), pods("a Failed disrupted"), "create, release a"},
+		"a failure that is ignored":  {job(1, 1, ignoring, failed(2)), pods("a Failed disrupted ago=1s"), "release a"},
 		"a failure that is fatal":    {job(1, 1, ignoring), pods("a Failed exit42"), "release a, FailureTarget"},
+		"enough, others are stopped": {job(3, 3, indexed, firstIndexDecides), pods("a Succeeded index=0", "b Running index=1"), "discard b, release a, SuccessCriteriaMet"},
+		"doubles of an index":        {job(3, 3, indexed), pods("a Running index=0", "b Pending index=0", "c Running index=1"), "discard b"},
+		"an index out of range":      {job(1, 1, indexed), pods("a Running index=0", "b Running index=1", "c Running"), "discard b, discard c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := steps(decide(test.job, test.pods, backoff{}, now)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// Each step is what the controller does, and the number of Pods and the indexes that it counts as failed.
+func TestDecideByIndex(t *testing.T) {
+	for name, test := range map[string]struct {
+		job  *batchv1.Job
+		pods []*corev1.Pod
+		want string
+	}{
+		"kept until its pause is over":     {job(2, 2, perIndex(2)), pods("a Failed index=0 ago=9s", "b Running index=1"), "; 0 of []"},
+		"and until its successor is there": {job(2, 2, perIndex(2)), pods("a Failed index=0 ago=11s", "b Running index=1"), "create 0 after a; 0 of []"},
+		"then counted":                     {job(2, 2, perIndex(2)), pods("a Failed index=0", "a2 Running index=0 after=1", "b Running index=1"), "release a; 1 of []"},
+		"each failure makes longer pauses": {job(2, 2, perIndex(2)), pods("a Failed index=0 after=1 ago=19s", "b Running index=1"), "; 0 of []"},
+		"one pause does not hold others":   {job(2, 2, perIndex(2)), pods("a Failed index=0 ago=1s"), "create 1; 0 of []"},
+		"failed too often":                 {job(2, 2, perIndex(1)), pods("a Failed index=0 after=1", "b Running index=1"), "release a; 1 of [0]"},
+		"never again":                      {job(3, 3, perIndex(0)), pods("a Failed index=1"), "create 0, create 2, release a; 1 of [1]"},
+		"the policy ends an index":         {job(2, 2, perIndex(3), failingIndex), pods("a Failed index=0 exit42", "b Running index=1"), "release a; 1 of [0]"},
+		"too many indexes":                 {job(3, 3, perIndex(0), maxFailed(0)), pods("a Failed index=0", "b Running index=1"), "remove b, release a, FailureTarget; 1 of [0]"},
+		"the end, with one failed":         {job(2, 2, perIndex(0)), pods("a Failed index=0", "b Succeeded index=1"), "release a, release b, FailureTarget; 1 of [0]"},
+		"the policy ends the job":          {job(2, 2, perIndex(3), ignoring), pods("a Failed index=0 exit42"), "release a, FailureTarget; 1 of []"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := decide(test.job, test.pods, backoff{failures: 3, last: now}, now)
+			got := steps(p) + fmt.Sprintf("; %d of [%s]", len(p.status.UncountedTerminatedPods.Failed), ptr.Deref(p.status.FailedIndexes, "none"))
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSuccessorsSayHowOftenTheirIndexFailed(t *testing.T) {
+	j := job(1, 1, perIndex(5), ignoring)
+	first := podFor(j, 0)
+	succeed(j, first, nil)
+	second := podFor(j, 0)
+	succeed(j, second, first)
+	third := podFor(j, 0)
+	second.Status.Conditions = pod("x Failed disrupted").Status.Conditions // ignored
+	succeed(j, third, second)
+	counts := func(p *corev1.Pod) string {
+		return p.Annotations[batchv1.JobIndexFailureCountAnnotation] + " " + p.Annotations[batchv1.JobIndexIgnoredFailureCountAnnotation]
+	}
+	if got := []string{counts(first), counts(second), counts(third)}; !slices.Equal(got, []string{"0 ", "1 ", "1 1"}) {
+		t.Errorf("counted and ignored failures %q, want 0, 1, and 1 and 1", got)
+	}
+}
+
+// The API server refuses a status with more ready Pods than active ones.
+func TestRemovedPodsAreNotReady(t *testing.T) {
+	ready := pod("a Running")
+	ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	s := decide(job(1, 1, suspended), []*corev1.Pod{ready}, backoff{}, now).status
+	if s.Active != 0 || *s.Ready != 0 || *s.Terminating != 1 {
+		t.Errorf("active %d, ready %d, terminating %d; want 0, 0, 1", s.Active, *s.Ready, *s.Terminating)
+	}
+}
+
+func TestGenerateNameKeepsTheIndex(t *testing.T) {
+	if got := generateName(strings.Repeat("j", 60), "12"); len(got) != 58 || !strings.HasSuffix(got, "j-12-") {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -161,12 +256,12 @@ func TestEachPodIsCountedOnce(t *testing.T) {
 func TestBackoffGrowsWithFailuresInARow(t *testing.T) {
 	b := backoff{}
 	for _, want := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
-		b = b.next(tally{failedNow: pods("a Failed")}, now)
+		b = b.next(tally{failedNow: pods("a Failed ago=0s")})
 		if got := b.left(now); got != want {
 			t.Errorf("after %d failures %s, want %s", b.failures, got, want)
 		}
 	}
-	if b = b.next(tally{succeededNow: 1}, now); b.left(now) != 0 {
+	if b = b.next(tally{succeededNow: pods("a Succeeded")}); b.left(now) != 0 {
 		t.Errorf("%s after a success, want none", b.left(now))
 	}
 }

@@ -26,6 +26,12 @@ func indexOf(pod *corev1.Pod) int {
 	return n
 }
 
+// hasIndex reports whether the Pod's index is one of the job's.
+func hasIndex(job *batchv1.Job, pod *corev1.Pod) bool {
+	i := indexOf(pod)
+	return i != noIndex && i < completions(job)
+}
+
 // parseIndexes reads "1,3-5,7", leaving out what is not below completions and what is no number.
 func parseIndexes(text string, completions int) []int {
 	var all []int

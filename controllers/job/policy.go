@@ -8,13 +8,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// judgeFailure applies the first rule that fits a failed Pod. counts is false where the failure is to be ignored; fatal
-// is why the whole job fails, if it does.
+// verdict is what a Pod's failure means: whether it counts, whether its index fails with it, and why the whole job
+// does, if so.
+type verdict struct {
+	counts, index bool
+	fatal         string
+}
+
+// judgeFailure applies the first rule that fits a failed Pod.
 //
 // https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
-func judgeFailure(policy *batchv1.PodFailurePolicy, pod *corev1.Pod) (counts bool, fatal string) {
+func judgeFailure(policy *batchv1.PodFailurePolicy, pod *corev1.Pod) verdict {
 	if policy == nil {
-		return true, ""
+		return verdict{counts: true}
 	}
 	for i, rule := range policy.Rules {
 		what, fits := matchRule(&rule, pod)
@@ -23,13 +29,15 @@ func judgeFailure(policy *batchv1.PodFailurePolicy, pod *corev1.Pod) (counts boo
 		}
 		switch rule.Action {
 		case batchv1.PodFailurePolicyActionIgnore:
-			return false, ""
+			return verdict{}
+		case batchv1.PodFailurePolicyActionFailIndex:
+			return verdict{counts: true, index: true}
 		case batchv1.PodFailurePolicyActionFailJob:
-			return true, fmt.Sprintf("%s matching %v rule at index %d", what, rule.Action, i)
+			return verdict{counts: true, fatal: fmt.Sprintf("%s matching %v rule at index %d", what, rule.Action, i)}
 		}
-		return true, ""
+		return verdict{counts: true}
 	}
-	return true, ""
+	return verdict{counts: true}
 }
 
 // matchRule says in words what of the Pod fits the rule.
