@@ -22,7 +22,11 @@ func (o *options) build(ctx context.Context) (*built, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &built{programs: suite.Programs{
+	b := &built{programs: suite.Programs{
 		Test: filepath.Join(dir, "e2e.test"), Ginkgo: filepath.Join(dir, "ginkgo"), Kubectl: filepath.Join(dir, "kubectl"),
-	}}, nil
+	}}
+	if o.kubeconfig == "" {
+		b.images, err = build.Images(ctx, o.cache, dir, os.Stdout)
+	}
+	return b, err
 }

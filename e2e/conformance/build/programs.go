@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,7 @@ var programs = []program{
 // Programs builds the programs that the cache does not hold yet and returns the folder they are in, one for each state of
 // the modules. Progress is told on out.
 func Programs(ctx context.Context, cache string, out io.Writer) (string, error) {
-	key, err := sum(Modules, "suite/go.mod", "suite/go.sum", "apiserver/go.mod", "apiserver/go.sum", "etcd/go.mod", "etcd/go.sum")
+	key, err := sum(os.DirFS(Modules), []string{"suite/go.mod", "suite/go.sum", "apiserver/go.mod", "apiserver/go.sum", "etcd/go.mod", "etcd/go.sum"}, "")
 	if err != nil {
 		return "", err
 	}
@@ -102,15 +103,16 @@ func moduleFact(ctx context.Context, module, path, format string) (string, error
 	return strings.TrimSpace(string(out)), nil
 }
 
-// sum is a short hash of files' names and contents.
-func sum(dir string, files ...string) (string, error) {
+// sum is a short hash of files and a word.
+func sum(files fs.FS, names []string, word string) (string, error) {
 	h := sha256.New()
-	for _, f := range files {
-		content, err := os.ReadFile(filepath.Join(dir, f))
+	fmt.Fprintln(h, word)
+	for _, name := range names {
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %d\n", f, len(content))
+		fmt.Fprintf(h, "%s %d\n", name, len(content))
 		h.Write(content)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
