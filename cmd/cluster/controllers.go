@@ -60,7 +60,8 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		NodePorts:   defaultNodePorts,
 		RootCA:      c.keys.CA.CertPEM,
 		SigningCert: c.keys.CA.CertPEM, SigningKey: c.keys.CA.KeyPEM,
-		APIServerHosts: c.keys.ServingHosts,
+		SigningLifetime: c.options.SigningDuration, APIServerHosts: c.keys.ServingHosts,
+		NodeMonitorGrace: c.options.NodeMonitorGrace,
 	})
 	if err != nil {
 		return fmt.Errorf("registering controllers: %w", err)

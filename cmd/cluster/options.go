@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/node"
 )
 
@@ -46,8 +48,16 @@ type Options struct {
 
 	// ClusterCIDR and ServiceCIDR are the addresses of Pods and Services.
 	ClusterCIDR, ServiceCIDR string
+	// PodNetwork is how Pods of different nodes reach one another: bootstrap.Auto unless set, or bootstrap.VXLAN.
+	PodNetwork string
 	// ClusterDomain is the suffix of DNS names.
 	ClusterDomain string
+
+	// NodeMonitorGrace is how long a node may be silent before it counts as lost; 50 seconds unless set.
+	NodeMonitorGrace time.Duration
+	// SigningDuration is the longest that a certificate is valid which the cluster signs on request, a node's among them; a
+	// year unless set.
+	SigningDuration time.Duration
 
 	// EtcdServers are the URLs of an external etcd. None: etcd runs embedded.
 	EtcdServers []string
@@ -82,6 +92,12 @@ func (o *Options) Complete() error {
 	if err := o.checkCIDRs(); err != nil {
 		return err
 	}
+	if err := o.checkDurations(); err != nil {
+		return err
+	}
+	if o.PodNetwork != bootstrap.Auto && o.PodNetwork != bootstrap.VXLAN {
+		return fmt.Errorf("--pod-network: %q is neither %s nor %s", o.PodNetwork, bootstrap.Auto, bootstrap.VXLAN)
+	}
 	return o.checkNames()
 }
 
@@ -96,6 +112,7 @@ func (o *Options) setDefaults() {
 	fill(&o.CgroupRoot, "/")
 	fill(&o.ClusterCIDR, "10.244.0.0/16")
 	fill(&o.ServiceCIDR, "10.96.0.0/16")
+	fill(&o.PodNetwork, bootstrap.Auto)
 	fill(&o.ClusterDomain, "cluster.local")
 	if o.HTTPSPort == 0 {
 		o.HTTPSPort = 6443
@@ -167,6 +184,19 @@ func (o *Options) checkCIDRs() error {
 		if n.Contains(netip.MustParseAddr(o.NodeIP).Unmap()) {
 			return fmt.Errorf("--node-ip: %s lies within %s, which the cluster uses itself", o.NodeIP, n)
 		}
+	}
+	return nil
+}
+
+// nodeReports is how often a node reports that it is there.
+const nodeReports = 10 * time.Second
+
+func (o *Options) checkDurations() error {
+	if o.NodeMonitorGrace != 0 && o.NodeMonitorGrace <= nodeReports {
+		return fmt.Errorf("--node-monitor-grace-period: %s is too short, nodes report every %s", o.NodeMonitorGrace, nodeReports)
+	}
+	if o.SigningDuration < 0 {
+		return fmt.Errorf("--cluster-signing-duration: %s lies in the past", o.SigningDuration)
 	}
 	return nil
 }

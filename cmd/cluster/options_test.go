@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOptionsRefuseWhatCannotWork(t *testing.T) {
@@ -29,6 +30,8 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"etcd files without etcd", Options{EtcdCAFile: "ca.pem"}, "--etcd-servers"},
 		{"half a key pair", Options{EtcdServers: []string{"https://e:2379"}, EtcdCertFile: "c.pem"}, "--etcd-keyfile"},
 		{"two ways to encrypt", Options{EncryptionKeyFile: "a", EncryptionConfigFile: "b"}, "--encryption-key-file"},
+		{"nodes lost between two reports", Options{NodeMonitorGrace: 10 * time.Second}, "--node-monitor-grace-period"},
+		{"certificates that are over", Options{SigningDuration: -time.Hour}, "--cluster-signing-duration"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := test.o
