@@ -99,7 +99,7 @@ func (c *Cluster) save() error {
 func (c *Cluster) Up(ctx context.Context, tell func(step string)) error {
 	for i := range 1 + c.Agents {
 		if i == len(c.Nodes) {
-			if err := c.addNode(); err != nil {
+			if _, err := c.AddNode(); err != nil {
 				return err
 			}
 		}
@@ -135,7 +135,7 @@ func (c *Cluster) Up(ctx context.Context, tell func(step string)) error {
 func (c *Cluster) Down() error {
 	var errs []error
 	for _, n := range c.Nodes {
-		errs = append(errs, n.Destroy())
+		errs = append(errs, n.Destroy(), links[n.Link].Disconnect(&n.Machine))
 	}
 	for _, l := range links {
 		errs = append(errs, l.Remove())
@@ -160,8 +160,8 @@ func (c *Cluster) Server() *Node { return c.Nodes[0] }
 // Agent is the i-th agent, from 1.
 func (c *Cluster) Agent(i int) *Node { return c.Nodes[i] }
 
-// addNode makes the next node's machine and connects it.
-func (c *Cluster) addNode() error {
+// AddNode makes the next node's machine and connects it. Nothing runs there yet.
+func (c *Cluster) AddNode() (*Node, error) {
 	n := &Node{cluster: c, Number: len(c.Nodes), Machine: Machine{Name: "server"}}
 	if n.Number > 0 {
 		n.Name = "agent" + strconv.Itoa(n.Number)
@@ -173,10 +173,11 @@ func (c *Cluster) addNode() error {
 	address[3] = byte(n.Number + 1)
 	n.Address = netip.AddrFrom4(address)
 	if err := n.make(); err != nil {
-		return err
+		return nil, err
 	}
 	c.Nodes = append(c.Nodes, n)
-	return c.save()
+	c.Agents = max(c.Agents, n.Number)
+	return n, c.save()
 }
 
 // URL is where the cluster's machines, and the namespaces around them, reach the API.

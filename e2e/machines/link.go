@@ -104,6 +104,21 @@ func (l Link) configure(m *Machine, ip netip.Addr) error {
 	return inside.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: l.Router.Addr().AsSlice()})
 }
 
+// Disconnect removes the machine's cable. The kernel would do it some time after the machine's end. Idempotent.
+func (l Link) Disconnect(m *Machine) error {
+	end, err := netlink.LinkByName(port(m))
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkDel(end); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("removing the cable of machine %s: %w", m.Name, err)
+	}
+	return nil
+}
+
 // Unplug cuts the machine off: what it sends is lost, what is sent to it is lost, and nobody is told. Idempotent.
 func (l Link) Unplug(m *Machine) error {
 	end, err := netlink.LinkByName(port(m))

@@ -47,17 +47,18 @@ func (n *Node) Log() string { return filepath.Join(n.Dir(), "coracle.log") }
 // CgroupRoot is the cgroup that the node has as its root.
 func (n *Node) CgroupRoot() string { return filepath.Join(n.cluster.CgroupRoot, n.Name) }
 
+// places are the folders that each node has for itself, on disk.
+var places = []string{"/var/lib/kubelet", "/var/lib/cni", "/etc/cni", "/etc/containerd", "/opt/cni", "/var/log/pods", "/var/log/containers"}
+
+// Folder is where the folder is kept that the node sees in such a place.
+func (n *Node) Folder(place string) string { return filepath.Join(n.Dir(), "root", place) }
+
 // make makes the node's machine, connected and with its images.
 func (n *Node) make() error {
 	folders := map[string]string{}
-	for place, name := range map[string]string{
-		"/var/lib/kubelet": "kubelet", "/var/lib/cni": "cni", "/etc/cni": "etc-cni", "/etc/containerd": "etc-containerd",
-		"/opt/cni": "opt-cni", "/var/log/pods": "pods", "/var/log/containers": "containers",
-	} {
-		folders[place] = filepath.Join(n.Dir(), name)
-	}
-	for _, dir := range folders {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	for _, place := range places {
+		folders[place] = n.Folder(place)
+		if err := os.MkdirAll(n.Folder(place), 0o755); err != nil {
 			return err
 		}
 	}
@@ -100,20 +101,24 @@ func (n *Node) furnish() error {
 
 // Start starts coracle there and returns at once. An agent that has not joined yet gets a new token.
 func (n *Node) Start(ctx context.Context) error {
-	args := []string{"--data-dir", n.DataDir(), "--node-name", n.Name, "--node-ip", n.Address.String(), "--cgroup-root", n.CgroupRoot()}
-	if n.Server() {
-		args = append(append([]string{"server"}, args...), n.cluster.ServerFlags...)
-	} else {
-		args = append(append([]string{"agent", "--server", n.cluster.URL()}, args...), n.cluster.AgentFlags...)
-		if !n.Joined {
-			token, err := n.cluster.Token(ctx)
-			if err != nil {
-				return err
-			}
-			args = append(args, "--token", token)
+	args := n.Args()
+	if !n.Server() && !n.Joined {
+		token, err := n.cluster.Token(ctx)
+		if err != nil {
+			return err
 		}
+		args = append(args, "--token", token)
 	}
 	return n.launch(args)
+}
+
+// Args are the arguments that coracle is started with there, but for an agent's token.
+func (n *Node) Args() []string {
+	args := []string{"--data-dir", n.DataDir(), "--node-name", n.Name, "--node-ip", n.Address.String(), "--cgroup-root", n.CgroupRoot()}
+	if n.Server() {
+		return append(append([]string{"server"}, args...), n.cluster.ServerFlags...)
+	}
+	return append(append([]string{"agent", "--server", n.cluster.URL()}, args...), n.cluster.AgentFlags...)
 }
 
 // launch runs coracle in the background, with its output going to the log.
@@ -129,8 +134,21 @@ func (n *Node) launch(args []string) error {
 	if err := n.Machine.Start(cmd); err != nil {
 		return err
 	}
-	go func() { _ = cmd.Wait() }() // the log says why it ended
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the log says why it ended
+		close(ended)
+	}()
+	for { // a process that has just begun is without arguments for a moment
+		if running, err := n.Running(); err != nil || running {
+			return err
+		}
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // Token makes a token for a node that is to join.
@@ -141,8 +159,8 @@ func (c *Cluster) Token(ctx context.Context, flags ...string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-// processes are those that run coracle on the node, of which there should be one or none.
-func (n *Node) processes() ([]int, error) {
+// Coracle lists the processes that run coracle on the node, of which there should be one or none, in the caller's process namespace.
+func (n *Node) Coracle() ([]int, error) {
 	role := "agent"
 	if n.Server() {
 		role = "server"
@@ -152,7 +170,7 @@ func (n *Node) processes() ([]int, error) {
 
 // Running says whether coracle runs there.
 func (n *Node) Running() (bool, error) {
-	pids, err := n.processes()
+	pids, err := n.Coracle()
 	return len(pids) > 0, err
 }
 
@@ -163,7 +181,7 @@ func (n *Node) Stop() error { return n.end(unix.SIGTERM) }
 func (n *Node) Kill() error { return n.end(unix.SIGKILL) }
 
 func (n *Node) end(signal unix.Signal) error {
-	pids, err := n.processes()
+	pids, err := n.Coracle()
 	if err != nil {
 		return err
 	}
