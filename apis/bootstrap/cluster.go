@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -18,6 +19,15 @@ const (
 	serviceCIDR   = "serviceCIDR"
 	clusterDomain = "clusterDomain"
 	clusterDNS    = "clusterDNS"
+	podNetwork    = "podNetwork"
+)
+
+// What leads Pods' packets from node to node.
+const (
+	// Auto is routes between nodes on one link and tunnels between others.
+	Auto = "auto"
+	// VXLAN is tunnels between all.
+	VXLAN = "vxlan"
 )
 
 // Cluster is what a node must know of its cluster.
@@ -27,6 +37,8 @@ type Cluster struct {
 	// Domain is the suffix of DNS names, and DNS the address of cluster DNS.
 	Domain string
 	DNS    netip.Addr
+	// PodNetwork is Auto or VXLAN.
+	PodNetwork string
 }
 
 // ConfigMap tells nodes of the cluster.
@@ -37,6 +49,7 @@ func (c Cluster) ConfigMap() *corev1.ConfigMap {
 		}},
 		Data: map[string]string{
 			clusterCIDR: c.PodCIDR.String(), serviceCIDR: c.ServiceCIDR.String(), clusterDomain: c.Domain, clusterDNS: c.DNS.String(),
+			podNetwork: c.PodNetwork,
 		},
 	}
 }
@@ -49,6 +62,9 @@ func ClusterOf(data map[string]string) (c Cluster, err error) {
 	c.DNS, errs[2] = netip.ParseAddr(data[clusterDNS])
 	if c.Domain = data[clusterDomain]; c.Domain == "" {
 		err = errors.New("no " + clusterDomain)
+	}
+	if c.PodNetwork = cmp.Or(data[podNetwork], Auto); c.PodNetwork != Auto && c.PodNetwork != VXLAN {
+		err = errors.Join(err, fmt.Errorf("%s is %q", podNetwork, c.PodNetwork))
 	}
 	if err = errors.Join(errs[0], errs[1], errs[2], err); err != nil {
 		return c, fmt.Errorf("reading config map %s/%s: %w", metav1.NamespaceSystem, ConfigMapName, err)

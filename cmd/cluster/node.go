@@ -25,7 +25,7 @@ func (o *Options) Node() node.Options {
 func (o *Options) facts() bootstrap.Cluster {
 	return bootstrap.Cluster{
 		PodCIDR: netip.MustParsePrefix(o.ClusterCIDR), ServiceCIDR: netip.MustParsePrefix(o.ServiceCIDR),
-		Domain: o.ClusterDomain, DNS: o.DNSAddress(),
+		Domain: o.ClusterDomain, DNS: o.DNSAddress(), PodNetwork: o.PodNetwork,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/kubelet/network"
 	"github.com/coracle-k8s/coracle/proxy"
 )
@@ -17,7 +18,7 @@ func (n *Node) runNetwork(ctx context.Context) error {
 	}
 	nodes := api.Informers.Core().V1().Nodes().Informer()
 	api.Informers.Start(ctx.Done())
-	return n.network.Run(ctx, n.options.Name, nodes)
+	return n.network.Run(ctx, network.Peers{Self: n.options.Name, Nodes: nodes, AlwaysTunnel: api.Cluster.PodNetwork == bootstrap.VXLAN})
 }
 
 // masquerade tells the proxy that runs whether the Pod network is ours. Either may begin first, and again.

@@ -39,7 +39,7 @@ func newMachine(l *lab, name string, i int) *machine {
 	m := &machine{lab: l, name: name, pods: rangeOf(i), ns: newNamespace(l.t)}
 	dir := filepath.Join(l.t.TempDir(), name)
 	m.confDir = filepath.Join(dir, "net.d")
-	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, AlwaysTunnel: l.alwaysTunnel, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
+	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
 	return m
 }
 
@@ -98,7 +98,7 @@ func (m *machine) run(client *fake.Clientset) (stop func()) {
 	ended := make(chan struct{}, 2)
 	go in(t, m.ns, func() {
 		defer func() { ended <- struct{}{} }()
-		if err := m.network.Run(ctx, m.name, nodes); err != nil {
+		if err := m.network.Run(ctx, network.Peers{Self: m.name, Nodes: nodes, AlwaysTunnel: m.lab.alwaysTunnel}); err != nil {
 			t.Errorf("running the network of %s: %v", m.name, err)
 		}
 	})

@@ -40,9 +40,6 @@ type Config struct {
 	MTU int
 	// TunnelPort is the UDP port of the tunnels between nodes, the same on all; DefaultTunnelPort unless set.
 	TunnelPort int
-	// AlwaysTunnel leads to all nodes through tunnels, also to those on a link with this one: for clouds whose links drop packets
-	// with addresses that they have not given out. The same on all nodes.
-	AlwaysTunnel bool
 	// OnUse is told by Run, at its start and at each change, whether this network is in use: whether Pods are joined to it, or
 	// may be. Pods' packets to the outside need masquerading while it is.
 	OnUse func(inUse bool)

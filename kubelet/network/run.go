@@ -20,10 +20,21 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
+// Peers are the nodes among which a machine is one.
+type Peers struct {
+	// Self is the name of this machine's Node.
+	Self string
+	// Nodes holds all Nodes, this one among them. It is started by its owner.
+	Nodes cache.SharedIndexInformer
+	// AlwaysTunnel leads to all nodes through tunnels, also to those on a link with this one: for clouds whose links drop packets
+	// with addresses that they have not given out. The same on all nodes.
+	AlwaysTunnel bool
+}
+
 // Run keeps the ways to all other nodes, and gives way to a foreign network configuration for as long as there is one, until ctx
-// ends. nodes holds all Nodes, this one among them, and is started by its owner. Routes stay when Run ends: packets flow on while
-// the process restarts. Nodes that are not ready keep theirs, deleted ones lose them.
-func (n *Network) Run(ctx context.Context, nodeName string, nodes cache.SharedIndexInformer) error {
+// ends. Routes stay when Run ends: packets flow on while the process restarts. Nodes that are not ready keep theirs, deleted
+// ones lose them.
+func (n *Network) Run(ctx context.Context, peers Peers) error {
 	woken := make(chan struct{}, 1)
 	wake := func() {
 		select {
@@ -36,15 +47,15 @@ func (n *Network) Run(ctx context.Context, nodeName string, nodes cache.SharedIn
 		return err
 	}
 	defer outside.stop()
-	registration, err := nodes.AddEventHandler(nodeHandler(wake))
+	registration, err := peers.Nodes.AddEventHandler(nodeHandler(wake))
 	if err != nil {
 		return fmt.Errorf("listening to nodes: %w", err)
 	}
-	defer func() { _ = nodes.RemoveEventHandler(registration) }()
+	defer func() { _ = peers.Nodes.RemoveEventHandler(registration) }()
 	if !cache.WaitFor(ctx, "", registration.HasSyncedChecker()) {
 		return nil
 	}
-	k := keeper{Network: n, node: nodeName, nodes: nodes.GetStore(), outside: outside}
+	k := keeper{Network: n, peers: peers, outside: outside}
 	for {
 		var again <-chan time.Time
 		if err := k.sync(ctx); err != nil {
@@ -98,8 +109,7 @@ func nodeHandler(wake func()) cache.ResourceEventHandler {
 // keeper is what Run remembers.
 type keeper struct {
 	*Network
-	node    string
-	nodes   cache.Store
+	peers   Peers
 	outside *changes
 	retry   time.Duration
 	// foreign and inUse are as they were found last; told says that OnUse knows.
@@ -147,7 +157,7 @@ func (k *keeper) sync(ctx context.Context) error {
 // lead makes the ways to others' Pods, and has itself told of changes of the links that they take; under a foreign configuration
 // also when the last link of a Pod of ours goes.
 func (k *keeper) lead(self machine, others []machine, foreign bool) error {
-	f := finder{links: map[int]netlink.Link{}, never: k.config.AlwaysTunnel}
+	f := finder{links: map[int]netlink.Link{}, never: k.peers.AlwaysTunnel}
 	tunnel, err := decide(self, others, f.path).apply(k.config.TunnelPort)
 	if err != nil || foreign {
 		return err
@@ -162,13 +172,13 @@ func (k *keeper) lead(self machine, others []machine, foreign bool) error {
 
 // machines reads the Nodes: this one, and all.
 func (k *keeper) machines() (self machine, all []machine) {
-	for _, object := range k.nodes.List() {
+	for _, object := range k.peers.Nodes.GetStore().List() {
 		node, ok := object.(*corev1.Node)
 		if !ok {
 			continue
 		}
 		m := machineOf(node)
-		if node.Name == k.node {
+		if node.Name == k.peers.Self {
 			self = m
 		}
 		all = append(all, m)
