@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
-	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/node"
 )
 
@@ -49,8 +48,6 @@ type Options struct {
 
 	// ClusterCIDR and ServiceCIDR are the addresses of Pods and Services.
 	ClusterCIDR, ServiceCIDR string
-	// PodNetwork is how Pods of different nodes reach one another: bootstrap.Auto unless set, or bootstrap.VXLAN.
-	PodNetwork string
 	// PodNetwork is how Pods of different nodes reach one another: bootstrap.Auto unless set, or bootstrap.VXLAN.
 	PodNetwork string
 	// ClusterDomain is the suffix of DNS names.
@@ -101,9 +98,6 @@ func (o *Options) Complete() error {
 	if o.PodNetwork != bootstrap.Auto && o.PodNetwork != bootstrap.VXLAN {
 		return fmt.Errorf("--pod-network: %q is neither %s nor %s", o.PodNetwork, bootstrap.Auto, bootstrap.VXLAN)
 	}
-	if o.PodNetwork != bootstrap.Auto && o.PodNetwork != bootstrap.VXLAN {
-		return fmt.Errorf("--pod-network: %q is neither %s nor %s", o.PodNetwork, bootstrap.Auto, bootstrap.VXLAN)
-	}
 	return o.checkNames()
 }
 
@@ -118,7 +112,6 @@ func (o *Options) setDefaults() {
 	fill(&o.CgroupRoot, "/")
 	fill(&o.ClusterCIDR, "10.244.0.0/16")
 	fill(&o.ServiceCIDR, "10.96.0.0/16")
-	fill(&o.PodNetwork, bootstrap.Auto)
 	fill(&o.PodNetwork, bootstrap.Auto)
 	fill(&o.ClusterDomain, "cluster.local")
 	if o.HTTPSPort == 0 {

@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
-	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 	"github.com/coracle-k8s/coracle/cmd/host"
 )
@@ -25,7 +24,6 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
 	f.StringVar(&o.ClusterCIDR, "cluster-cidr", "10.244.0.0/16", "Addresses of Pods")
 	f.StringVar(&o.ServiceCIDR, "service-cidr", "10.96.0.0/16", "Addresses of Services")
-	f.StringVar(&o.PodNetwork, "pod-network", bootstrap.Auto, "How nodes reach one another's Pods: auto (routes on one link, vxlan beyond), or vxlan (for clouds that drop packets with Pods' addresses)")
 	f.StringVar(&o.PodNetwork, "pod-network", bootstrap.Auto, "How nodes reach one another's Pods: auto (routes on one link, vxlan beyond), or vxlan (for clouds that drop packets with Pods' addresses)")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "Domain of cluster DNS")
 	f.DurationVar(&o.NodeMonitorGrace, "node-monitor-grace-period", 0, "How long a node may be silent before it counts as lost (default 50s)")
