@@ -5,7 +5,9 @@ package agent
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/cmd/node"
@@ -26,16 +28,16 @@ type Agent struct {
 	ended chan struct{}
 }
 
-// Start makes this machine a node as o, completed, says. It returns when the machine has joined, which it does once; the node is
-// on its way then, and goes on until ctx ends or Stop is called, whether or not the server is there.
+// Start runs the node of a machine that has joined. It returns at once; the node goes on until ctx ends or Stop is called, whether
+// or not the server is there.
 func Start(ctx context.Context, o Options) (*Agent, error) {
 	part.RegisterMetrics()
 	id, err := openIdentity(o)
 	if err != nil {
 		return nil, err
 	}
-	if err := id.ensure(ctx); err != nil {
-		return nil, err
+	if why := id.unusable(time.Now()); why != "" {
+		return nil, errors.New(why)
 	}
 	a := &Agent{options: o, identity: id, ended: make(chan struct{})}
 	a.way = newConnection(o.Server, id.ca, id.client.current.Load)

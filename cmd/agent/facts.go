@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
+	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 )
 
 const (
@@ -65,11 +66,7 @@ func remember(file string, data map[string]string) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", file, err)
 	}
-	temporary := file + ".new"
-	if err := os.WriteFile(temporary, append(content, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, file)
+	return pki.WriteFile(file, append(content, '\n'), 0o600)
 }
 
 func remembered(file string) (bootstrap.Cluster, error) {

@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/certificate"
 
+	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/cmd/node"
 )
 
@@ -27,7 +28,7 @@ const caFile = "ca.crt"
 // identity is what a node proves itself with: files in a directory.
 type identity struct {
 	options         Options
-	ca              *x509.Certificate // nil before the first contact
+	ca              *x509.Certificate // nil before the machine has joined
 	client, serving *store
 }
 
@@ -44,15 +45,15 @@ func openIdentity(o Options) (*identity, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("reading the cluster's CA certificate: %w", err)
 	}
-	if id.client, err = openStore(o.dir(), "kubelet-client"); err != nil {
+	if id.client, err = openStore(filepath.Join(o.dir(), "kubelet-client-current.pem")); err != nil {
 		return nil, err
 	}
-	id.serving, err = openStore(o.dir(), "kubelet-server")
+	id.serving, err = openStore(filepath.Join(o.dir(), "kubelet-server-current.pem"))
 	return id, err
 }
 
-// usable says why the identity cannot be used without joining, or nothing.
-func (id *identity) usable(now time.Time) string {
+// unusable says why the identity cannot be used without joining, or nothing.
+func (id *identity) unusable(now time.Time) string {
 	c := id.client.current.Load()
 	switch {
 	case id.ca == nil || c == nil:
@@ -65,12 +66,16 @@ func (id *identity) usable(now time.Time) string {
 	return ""
 }
 
-// trust keeps the CA.
-func (id *identity) trust(ca *x509.Certificate) error {
-	id.ca = ca
-	if err := cert.WriteCert(filepath.Join(id.options.dir(), caFile), encode(ca)); err != nil {
+// keep writes what joining has brought: the CA last, without which nothing else counts.
+func (id *identity) keep(ca *x509.Certificate, cert, key []byte) error {
+	if _, err := id.client.Update(cert, key); err != nil {
+		return err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw})
+	if err := pki.WriteFile(filepath.Join(id.options.dir(), caFile), text, 0o644); err != nil {
 		return fmt.Errorf("keeping the cluster's CA certificate: %w", err)
 	}
+	id.ca = ca
 	return nil
 }
 
@@ -82,10 +87,6 @@ func (id *identity) subject() pkix.Name {
 // renewing renews both certificates at some time between 70 and 90 % of their life, until ctx ends, and asks for what is
 // missing at once.
 func (id *identity) renewing(ctx context.Context, client kubernetes.Interface) error {
-	var life *time.Duration
-	if id.options.CertificateLife > 0 {
-		life = &id.options.CertificateLife
-	}
 	for _, c := range []certificate.Config{
 		{
 			SignerName: certificatesv1.KubeAPIServerClientKubeletSignerName, GetUsages: certificate.DefaultKubeletClientGetUsages,
@@ -98,7 +99,7 @@ func (id *identity) renewing(ctx context.Context, client kubernetes.Interface) e
 			},
 		},
 	} {
-		c.RequestedCertificateLifetime, c.Ctx = life, &ctx
+		c.RequestedCertificateLifetime, c.Ctx = id.options.life(), &ctx
 		c.ClientsetFn = func(*tls.Certificate) (kubernetes.Interface, error) { return client, nil }
 		manager, err := certificate.NewManager(&c)
 		if err != nil {
@@ -107,50 +108,4 @@ func (id *identity) renewing(ctx context.Context, client kubernetes.Interface) e
 		manager.Start()
 	}
 	return nil
-}
-
-// store is a pair of certificate and key in a file, and what is used of it now.
-type store struct {
-	certificate.FileStore
-	current atomic.Pointer[tls.Certificate]
-	// changed is called after each renewal, once set.
-	changed func()
-}
-
-func openStore(dir, name string) (*store, error) {
-	files, err := certificate.NewFileStore(name, dir, dir, "", "")
-	if err != nil {
-		return nil, fmt.Errorf("opening certificate %s: %w", name, err)
-	}
-	s := &store{FileStore: files}
-	pair, err := files.Current()
-	var none *certificate.NoCertKeyError
-	switch {
-	case err == nil:
-		s.current.Store(pair)
-	case !errors.As(err, &none):
-		return nil, fmt.Errorf("reading certificate %s: %w", name, err)
-	}
-	return s, nil
-}
-
-// Update implements certificate.Store.
-func (s *store) Update(cert, key []byte) (*tls.Certificate, error) {
-	pair, err := s.FileStore.Update(cert, key)
-	if err != nil {
-		return nil, err
-	}
-	s.current.Store(pair)
-	if s.changed != nil {
-		s.changed()
-	}
-	return pair, nil
-}
-
-// get is for TLS servers.
-func (s *store) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if pair := s.current.Load(); pair != nil {
-		return pair, nil
-	}
-	return nil, errors.New("the kubelet has no certificate yet: kubectl get csr shows whether it was approved")
 }

@@ -5,8 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"time"
@@ -28,9 +28,14 @@ import (
 // approval is how long the approval of a joining machine may take.
 const approval = time.Minute
 
-// ensure makes the identity usable. A token is only looked at where there is none: it may have expired since.
-func (id *identity) ensure(ctx context.Context) error {
-	why, o := id.usable(time.Now()), id.options
+// Join makes this machine a member of the cluster, unless it is one: it gets a certificate by the token. A token is only needed, and
+// only looked at, where there is no certificate that can be used: it may have expired since. Errors are one line that says what to do.
+func Join(ctx context.Context, o Options) error {
+	id, err := openIdentity(o)
+	if err != nil {
+		return err
+	}
+	why := id.unusable(time.Now())
 	if o.Token == "" {
 		if why != "" {
 			return fmt.Errorf("%s: give a --token, which coracle token create prints on the server", why)
@@ -54,17 +59,13 @@ func (id *identity) ensure(ctx context.Context) error {
 	return nil
 }
 
-// join makes the identity usable with the token. Errors are one line that says what to do.
 func (id *identity) join(ctx context.Context, token bootstrap.Token) error {
 	o := id.options
 	ca, err := discover(ctx, o.address(), token.CAHash)
 	if err != nil {
 		return err
 	}
-	if err := id.trust(ca); err != nil {
-		return err
-	}
-	way := newConnection(o.Server, ca, id.client.current.Load)
+	way := newConnection(o.Server, ca, func() *tls.Certificate { return nil })
 	defer way.close()
 	client, err := way.client(token.Bearer())
 	if err != nil {
@@ -73,7 +74,11 @@ func (id *identity) join(ctx context.Context, token bootstrap.Token) error {
 	if err := o.checkName(ctx, client); err != nil {
 		return err
 	}
-	return id.request(ctx, client)
+	cert, key, err := id.request(ctx, client)
+	if err != nil {
+		return err
+	}
+	return id.keep(ca, cert, key)
 }
 
 // checkName sees whether the token is taken, and the node's name is not.
@@ -94,41 +99,28 @@ func (o *Options) checkName(ctx context.Context, client kubernetes.Interface) er
 	return nil
 }
 
-// request asks for the client certificate and waits for it.
-func (id *identity) request(ctx context.Context, client kubernetes.Interface) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// request asks for the client certificate and waits for it. Certificate and key are PEM.
+func (id *identity) request(ctx context.Context, client kubernetes.Interface) (issued, key []byte, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
+		return nil, nil, fmt.Errorf("making a key: %w", err)
 	}
-	keyPEM, err := keyutil.MarshalPrivateKeyToPEM(key)
+	if key, err = keyutil.MarshalPrivateKeyToPEM(private); err != nil {
+		return nil, nil, fmt.Errorf("encoding the key: %w", err)
+	}
+	asked, err := cert.MakeCSRFromTemplate(private, &x509.CertificateRequest{Subject: id.subject()})
 	if err != nil {
-		return fmt.Errorf("encoding the key: %w", err)
+		return nil, nil, fmt.Errorf("making the request for a certificate: %w", err)
 	}
-	asked, err := cert.MakeCSRFromTemplate(key, &x509.CertificateRequest{Subject: id.subject()})
+	name, uid, err := csr.RequestCertificateWithContext(ctx, client, asked, "", certificatesv1.KubeAPIServerClientKubeletSignerName, id.options.life(),
+		certificate.DefaultKubeletClientGetUsages(private), private)
 	if err != nil {
-		return fmt.Errorf("making the request for a certificate: %w", err)
-	}
-	var life *time.Duration
-	if id.options.CertificateLife > 0 {
-		life = &id.options.CertificateLife
-	}
-	name, uid, err := csr.RequestCertificateWithContext(ctx, client, asked, "", certificatesv1.KubeAPIServerClientKubeletSignerName, life,
-		certificate.DefaultKubeletClientGetUsages(key), key)
-	if err != nil {
-		return fmt.Errorf("asking for a certificate: %w", err)
+		return nil, nil, fmt.Errorf("asking for a certificate: %w", err)
 	}
 	waiting, cancel := context.WithTimeout(ctx, approval)
 	defer cancel()
-	answer, err := csr.WaitForCertificate(waiting, client, name, uid)
-	if err != nil {
-		return fmt.Errorf("waiting for certificate %s, see kubectl describe csr %s: %w", name, name, err)
+	if issued, err = csr.WaitForCertificate(waiting, client, name, uid); err != nil {
+		return nil, nil, fmt.Errorf("waiting for certificate %s, see kubectl describe csr %s: %w", name, name, err)
 	}
-	if _, err := id.client.Update(answer, keyPEM); err != nil {
-		return fmt.Errorf("keeping the certificate: %w", err)
-	}
-	return nil
-}
-
-func encode(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	return issued, key, nil
 }

@@ -75,3 +75,11 @@ func (o *Options) address() string { return o.Server[len("https://"):] }
 
 // dir holds the node's keys and certificates.
 func (o *Options) dir() string { return filepath.Join(o.DataDir, "pki") }
+
+// life is the certificates' as the API takes it.
+func (o *Options) life() *time.Duration {
+	if o.CertificateLife == 0 {
+		return nil
+	}
+	return &o.CertificateLife
+}

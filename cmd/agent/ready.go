@@ -17,7 +17,7 @@ func CheckReady(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if why := id.usable(time.Now()); why != "" {
+	if why := id.unusable(time.Now()); why != "" {
 		return errors.New(why)
 	}
 	way := newConnection(o.Server, id.ca, id.client.current.Load)

@@ -33,7 +33,7 @@ func RememberAgent(o *agent.Options) error {
 	return nil
 }
 
-// ServeAgent runs an agent in this process until ctx ends. Containers live on.
+// ServeAgent joins the cluster, unless this machine has, and runs an agent in this process until ctx ends. Containers live on.
 func ServeAgent(ctx context.Context, o agent.Options, log Log) error {
 	if err := log.start(); err != nil {
 		return err
@@ -46,12 +46,14 @@ func ServeAgent(ctx context.Context, o agent.Options, log Log) error {
 		return err
 	}
 	defer held.Close()
-	a, err := agent.Start(ctx, o)
-	if err != nil {
+	if err := agent.Join(ctx, o); err != nil {
 		return err
 	}
 	if err := saveOptions(o.DataDir, agentOptions, o); err != nil {
-		a.Stop()
+		return err
+	}
+	a, err := agent.Start(ctx, o)
+	if err != nil {
 		return err
 	}
 	defer started()()

@@ -47,6 +47,14 @@ func read(path string, private bool) ([]byte, error) {
 	return data, nil
 }
 
+// WriteFile replaces a file of somebody else's keys or certificates in one step, durably: others see the old content or the new.
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	if err := writeAtomic(path, data, mode, true); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
 // writeAtomic replaces a file: others see the old content or the new. A durable file's content also survives a loss of
 // power, once its directory is synced; others are made again.
 func writeAtomic(path string, data []byte, mode os.FileMode, durable bool) error {
