@@ -18,12 +18,11 @@ func settings(c Config, l layout, h host) *srvconfig.Config {
 		// They register metrics in the process's global registry, which a second server could not do again.
 		DisabledPlugins: []string{"io.containerd.metrics.v1.grpc-prometheus", "io.containerd.metrics.v1.grpc-otel", "io.containerd.server.v1.grpc-tcp"},
 		Plugins: map[string]any{
-			"io.containerd.server.v1.grpc":    map[string]any{"address": l.socket},
-			"io.containerd.server.v1.ttrpc":   map[string]any{"address": l.socket + ".ttrpc"},
-			"io.containerd.shim.v1.manager":   map[string]any{"socket_dir": l.shimSockets},
-			"io.containerd.cri.v1.images":     imageSettings(c, h),
-			"io.containerd.cri.v1.runtime":    runtimeSettings(c, l, h),
-			"io.containerd.transfer.v1.local": map[string]any{"config_path": strings.Join(c.RegistryDirs, ":")},
+			"io.containerd.server.v1.grpc":  map[string]any{"address": l.socket},
+			"io.containerd.server.v1.ttrpc": map[string]any{"address": l.socket + ".ttrpc"},
+			"io.containerd.shim.v1.manager": map[string]any{"socket_dir": l.shimSockets},
+			"io.containerd.cri.v1.images":   imageSettings(c, h),
+			"io.containerd.cri.v1.runtime":  runtimeSettings(c, l, h),
 		},
 	}
 }
@@ -33,6 +32,8 @@ func imageSettings(c Config, h host) map[string]any {
 		"snapshotter":   h.snapshotter,
 		"pinned_images": map[string]any{"sandbox": c.PauseImage},
 		"registry":      map[string]any{"config_path": strings.Join(c.RegistryDirs, ":")},
+		// The transfer service takes all folders of registry configurations for the name of one, and so finds none.
+		"use_local_image_pull": true,
 		// How much each container wrote is looked up once in so many seconds: a walk over its files.
 		"stats_collect_period": 600,
 	}
