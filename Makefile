@@ -41,7 +41,7 @@ test: go packages build images ## all tests, a node with real containers among t
 	@CGO_ENABLED=0 $(GO) vet -trimpath -tags $(TAGS) ./...
 	@echo "compiling the tests with the race detector (minutes the first time)"
 	@tests=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
-	$(GO) test -race -vet=off -timeout 20m $$tests
+	$(GO) test -race -vet=off -short -timeout 20m $$tests
 
 test-v2: go build images ## a node on a cgroup v2 machine, emulated
 	@hack/testv2/run.sh
@@ -49,6 +49,9 @@ test-v2: go build images ## a node on a cgroup v2 machine, emulated
 conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nodes (FOCUS= SKIP= PROCS= KUBECONFIG= RERUN=failed|all)
 	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -procs $(or $(PROCS),6) \
 	  -kubeconfig $(call quote,$(TESTED)) -cache $(call quote,$(CACHE)) -rerun $(call quote,$(RERUN)) $(ARGS)
+
+e2e: go packages build images ## clusters of several nodes: joining, loss, partitions, restarts, networks (FOCUS=name)
+	@hack/leftovers.sh $(GO) test -count=1 -v -timeout 40m -run '$(FOCUS)' ./e2e/nodes
 
 bench: packages build images ## start-up, idle and latency figures, as docs/benchmarks.md records them
 	@$(GO) run ./hack/bench $(ARGS)
