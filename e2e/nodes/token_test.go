@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func TestOnlyAGoodTokenJoins(t *testing.T) {
 		"none":         "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			refused(t, c, agent, token)
+			refused(t, c, agent, token, filepath.Join(agent.Dir(), name))
 		})
 	}
 	if _, err := c.client.CoreV1().Nodes().Get(t.Context(), agent.Name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
@@ -50,12 +51,12 @@ func TestOnlyAGoodTokenJoins(t *testing.T) {
 	c.soon("the agent joins with a good token after all", func() error { return c.nodeReady(agent.Name, "True") })
 }
 
-// refused runs an agent that is to end by itself, and to say in a line what to do.
-func refused(t *testing.T, c *cluster, agent *machines.Node, token string) {
+// refused runs an agent on a fresh data directory that is to end by itself, and to say in a line what to do.
+func refused(t *testing.T, c *cluster, agent *machines.Node, token, dir string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	args := agent.Args()
+	args := append(agent.Args(), "--data-dir", dir)
 	if token != "" {
 		args = append(args, "--token", token)
 	}
