@@ -127,6 +127,7 @@ func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 		MaxSnapFiles:                5,
 		MaxWALFiles:                 5,
 		QuotaBackendBytes:           8 << 30,
+		BackendBatchInterval:        500 * time.Millisecond, // how long writes stay in the log alone, which is synced
 		BackendFreelistType:         bolt.FreelistMapType,
 		MaxTxnOps:                   128,
 		MaxRequestBytes:             1.5 * (1 << 20),
