@@ -33,10 +33,11 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 		return nil, nil, fmt.Errorf("opening etcd for %s: %w", c.GroupResource, err)
 	}
 	source := s.Tee.Source(newFunc(), etcd, attributes)
+	clock := newBookmarkClock()
 	cached, err := cacher.NewCacherFromConfig(cacher.Config{
-		Storage: source, Versioner: versioner, GroupResource: c.GroupResource, EventsHistoryWindow: c.EventsHistoryWindow,
+		Storage: counted{source, keyFunc}, Versioner: versioner, GroupResource: c.GroupResource, EventsHistoryWindow: c.EventsHistoryWindow,
 		ResourcePrefix: resourcePrefix, KeyFunc: keyFunc, NewFunc: newFunc, NewListFunc: newListFunc, GetAttrsFunc: attributes,
-		IndexerFuncs: triggers, Indexers: indexers, Codec: c.Codec, Clock: alignedClock{},
+		IndexerFuncs: triggers, Indexers: indexers, Codec: c.Codec, Clock: clock,
 	})
 	if err != nil {
 		source.Close()
@@ -45,7 +46,7 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 	}
 	reads := cacher.NewCacheDelegator(cached, etcd)
 	var once sync.Once
-	return &resuming{reads, etcd, source}, func() {
+	return &resuming{reads, etcd, source, clock}, func() {
 		once.Do(func() {
 			reads.Stop()
 			cached.Stop()
@@ -61,6 +62,7 @@ type resuming struct {
 	apistorage.Interface // the watch cache
 	etcd                 apistorage.Interface
 	cached               *tee.Source
+	bookmarks            *bookmarkClock
 }
 
 func (r *resuming) Watch(ctx context.Context, key string, o apistorage.ListOptions) (watch.Interface, error) {
@@ -69,6 +71,7 @@ func (r *resuming) Watch(ctx context.Context, key string, o apistorage.ListOptio
 	if oldest := r.cached.Oldest(); err == nil && from > 0 && !initial && (oldest == 0 || from < oldest) {
 		return r.etcd.Watch(ctx, key, o)
 	}
+	r.bookmarks.watched(ctx)
 	return r.Interface.Watch(ctx, key, o)
 }
 

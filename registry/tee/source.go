@@ -2,6 +2,8 @@ package tee
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,19 @@ type Source struct {
 
 // Oldest is the revision of the first list, before which the watch cache knows nothing; 0 until then.
 func (s *Source) Oldest() uint64 { return s.oldest.Load() }
+
+// Objects are all that the kind has, read-only; false until the first list is in, or if another source feeds the kind.
+func (s *Source) Objects() ([]runtime.Object, bool) {
+	k := s.kind
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	select {
+	case <-k.filled:
+		return slices.Collect(maps.Values(k.items)), k.source == s
+	default:
+		return nil, false
+	}
+}
 
 // Close ends the source. Subscribers are told to list again, and wait for the kind's next source.
 func (s *Source) Close() { s.kind.detach(s) }

@@ -1,0 +1,75 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// longestBookmarkPeriod bounds the timers that are taken for the one that has a watch cache send bookmarks, about once a
+// second. It is the only one of a watch cache that is short.
+const longestBookmarkPeriod = 2 * time.Second
+
+// bookmarkClock is the clock of one watch cache. While nobody watches, there is nobody to send bookmarks to, and the timer
+// for that rests.
+type bookmarkClock struct {
+	alignedClock
+
+	mu       sync.Mutex
+	watchers int
+	timer    *bookmarkTimer // nil until the watch cache has made it
+}
+
+func newBookmarkClock() *bookmarkClock { return &bookmarkClock{} }
+
+func (c *bookmarkClock) NewTimer(d time.Duration) clock.Timer {
+	if d > longestBookmarkPeriod {
+		return c.alignedClock.NewTimer(d)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = &bookmarkTimer{Timer: c.alignedClock.NewTimer(d), clock: c}
+	return c.timer
+}
+
+// watched says that somebody watches until ctx ends.
+func (c *bookmarkClock) watched(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers++
+	context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.watchers--
+	})
+	if c.timer != nil && c.timer.resting > 0 {
+		c.timer.Timer.Reset(c.timer.resting)
+		c.timer.resting = 0
+	}
+}
+
+// bookmarkTimer is set again by the watch cache whenever it has ended.
+type bookmarkTimer struct {
+	clock.Timer
+	clock   *bookmarkClock
+	resting time.Duration // how long it is to run when it wakes; 0 while it runs
+}
+
+func (t *bookmarkTimer) Reset(d time.Duration) bool {
+	t.clock.mu.Lock()
+	defer t.clock.mu.Unlock()
+	if t.clock.watchers > 0 {
+		return t.Timer.Reset(d)
+	}
+	t.resting = d
+	return false
+}
+
+func (t *bookmarkTimer) Stop() bool {
+	t.clock.mu.Lock()
+	defer t.clock.mu.Unlock()
+	t.resting = 0
+	return t.Timer.Stop()
+}
