@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coracle-k8s/coracle/cmd/host"
+	_ "github.com/coracle-k8s/coracle/cmd/quietqueues" // takes effect by being there
 )
 
 func main() { os.Exit(run()) }

@@ -26,6 +26,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/coracle-k8s/coracle/controllers/loop"
 )
 
 const (
@@ -59,10 +61,8 @@ func Register(mgr manager.Manager, resources discovery.DiscoveryInterface, clien
 		RecoverPanic:            ptr.To(true),
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](firstRetry, lastRetry),
-		NewQueue: func(_ string, limiter workqueue.TypedRateLimiter[types.UID]) workqueue.TypedRateLimitingInterface[types.UID] {
-			return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[types.UID]{})
-		},
-		Reconciler: r,
+		NewQueue:                loop.NewQueue[types.UID],
+		Reconciler:              r,
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -32,13 +33,24 @@ func WithRetries(mgr manager.Manager, name string, workers int, first, last time
 		RecoverPanic:            ptr.To(true),
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](first, last),
-		NewQueue:                newQueue,
+		NewQueue:                NewQueue[reconcile.Request],
 	})
 }
 
-// newQueue makes a queue without a name, which is one without metrics: a queue with metrics wakes up twice a second for
+// NewQueue makes a queue without a name, which is one without metrics: a queue with metrics wakes up twice a second for
 // as long as it lives. Depth and work are still seen through controller-runtime's own reconcile metrics, which cost
 // nothing while nothing happens.
-func newQueue(_ string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{})
+func NewQueue[T comparable](_ string, limiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T] {
+	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[T]{Clock: timers{}})
 }
+
+// timers is the time, without tickers: beside the timer that it sets for what it delays, a queue would wake up every ten
+// seconds, lest the clock jumped. Timers follow a clock that does not.
+type timers struct{ clock.RealClock }
+
+func (timers) NewTicker(time.Duration) clock.Ticker { return silent{} }
+
+type silent struct{}
+
+func (silent) C() <-chan time.Time { return nil }
+func (silent) Stop()               {}
