@@ -35,6 +35,8 @@ const (
 
 	defaultGrace        = 50 * time.Second
 	defaultStartupGrace = 60 * time.Second
+	// conflictRetry is when a write is tried again that another one came before.
+	conflictRetry = 100 * time.Millisecond
 )
 
 type controller struct {
@@ -114,16 +116,28 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	tooLong, again := silence(&node, s, r.grace, r.startupGrace, now)
 	current := node.DeepCopy()
-	if tooLong {
-		if err := r.silence(ctx, current, now); err != nil {
-			return reconcile.Result{}, err
-		}
+	later, err := r.write(ctx, current, tooLong, now)
+	if apierrors.IsConflict(err) { // the kubelet or somebody else wrote the Node meanwhile
+		return reconcile.Result{RequeueAfter: conflictRetry}, nil
 	}
-	later, err := r.writeTaints(ctx, current, now)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	if later > 0 && (again == 0 || later < again) {
 		again = later
 	}
-	return reconcile.Result{RequeueAfter: again}, errors.Join(err, r.markPods(ctx, current))
+	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// write writes down what has become of the Node. It returns when to try again what must not be done yet.
+func (r *controller) write(ctx context.Context, node *corev1.Node, tooLong bool, now time.Time) (time.Duration, error) {
+	if tooLong {
+		if err := r.silence(ctx, node, now); err != nil {
+			return 0, err
+		}
+	}
+	later, err := r.writeTaints(ctx, node, now)
+	return later, errors.Join(err, r.markPods(ctx, node))
 }
 
 func (r *controller) look(ctx context.Context, node *corev1.Node, now time.Time) (signs, error) {
