@@ -61,10 +61,13 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		client: c, pods: podset.Control{Client: c, Recorder: recorder}, recorder: recorder, now: time.Now,
 		backoffs: map[types.NamespacedName]backoff{},
 	}
-	return loop.New(mgr, Name, workers).
-		For(&batchv1.Job{}).
-		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
-		Complete(r)
+	return errors.Join(
+		loop.New(mgr, Name, workers).
+			For(&batchv1.Job{}).
+			Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
+			Complete(r),
+		registerOrphans(mgr, c),
+	)
 }
 
 func (r *controller) adopters(ctx context.Context, pod client.Object) []reconcile.Request {
@@ -81,7 +84,7 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	err := r.client.Get(ctx, request.NamespacedName, &job)
 	if apierrors.IsNotFound(err) {
 		r.forget(request.NamespacedName)
-		return reconcile.Result{}, r.releaseOrphans(ctx, request)
+		return reconcile.Result{}, nil
 	}
 	if err != nil || ptr.Deref(job.Spec.ManagedBy, managerName) != managerName {
 		return reconcile.Result{}, err
@@ -92,7 +95,7 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if isFinished(&job) {
 		r.forget(request.NamespacedName)
-		return reconcile.Result{}, r.release(ctx, pods)
+		return reconcile.Result{}, release(ctx, r.client, pods)
 	}
 	p := decide(&job, pods, r.backoffOf(request.NamespacedName), r.now())
 	failure := r.carryOut(ctx, &job, p)
@@ -103,7 +106,7 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	for _, a := range p.tell {
 		r.recorder.Eventf(&job, nil, a.kind, a.reason, "Run", "%s", a.note)
 	}
-	return reconcile.Result{RequeueAfter: p.again}, errors.Join(failure, r.release(ctx, p.release))
+	return reconcile.Result{RequeueAfter: p.again}, errors.Join(failure, release(ctx, r.client, p.release))
 }
 
 func (r *controller) backoffOf(job types.NamespacedName) backoff {
@@ -135,7 +138,7 @@ func (r *controller) podsOf(ctx context.Context, job *batchv1.Job) ([]*corev1.Po
 		return nil, fmt.Errorf("listing pods of %s: %w", client.ObjectKeyFromObject(job), err)
 	}
 	candidates := append(podset.Pointers(mine.Items), podset.Pointers(orphans.Items)...)
-	return owned.Claim(ctx, r.client, job, kind, selector, candidates)
+	return owned.Claim(ctx, r.client, job, kind, selector, candidates, batchv1.JobTrackingFinalizer)
 }
 
 func (r *controller) carryOut(ctx context.Context, job *batchv1.Job, p plan) error {
@@ -150,7 +153,7 @@ func (r *controller) carryOut(ctx context.Context, job *batchv1.Job, p plan) err
 		_, err := r.pods.Create(ctx, job, pod)
 		return err
 	})
-	unheld := r.release(ctx, p.discard) // or they would count as failed
+	unheld := release(ctx, r.client, p.discard) // or they would count as failed
 	if unheld == nil {
 		p.remove = slices.Concat(p.remove, p.discard)
 	}
@@ -206,30 +209,14 @@ func (r *controller) writeStatus(ctx context.Context, job *batchv1.Job, status b
 }
 
 // release takes the finalizer off the Pods.
-func (r *controller) release(ctx context.Context, pods []*corev1.Pod) error {
+func release(ctx context.Context, c client.Client, pods []*corev1.Pod) error {
 	held := slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool { return !hasFinalizer(pod) })
 	return errors.Join(podset.Together(len(held), func(i int) error {
 		changed := held[i].DeepCopy()
 		changed.Finalizers = slices.DeleteFunc(changed.Finalizers, func(f string) bool { return f == batchv1.JobTrackingFinalizer })
-		if err := r.client.Patch(ctx, changed, client.StrategicMergeFrom(held[i])); client.IgnoreNotFound(err) != nil {
+		if err := c.Patch(ctx, changed, client.StrategicMergeFrom(held[i])); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("releasing pod %s: %w", client.ObjectKeyFromObject(changed), err)
 		}
 		return nil
 	})...)
-}
-
-// releaseOrphans lets the Pods of a job go that does not exist any more.
-func (r *controller) releaseOrphans(ctx context.Context, request reconcile.Request) error {
-	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, client.InNamespace(request.Namespace)); err != nil {
-		return fmt.Errorf("listing pods: %w", err)
-	}
-	var left []*corev1.Pod
-	for _, pod := range podset.Pointers(pods.Items) {
-		owner := metav1.GetControllerOfNoCopy(pod)
-		if owner != nil && owner.Kind == kind.Kind && owner.Name == request.Name {
-			left = append(left, pod)
-		}
-	}
-	return r.release(ctx, left)
 }

@@ -60,12 +60,13 @@ func listUnder(ctx context.Context, c client.Reader, list client.ObjectList, nam
 
 // Claim decides which of the candidates, those that owner controls and those that nobody does, are owner's: it adopts
 // matching orphans and releases what no longer matches. The result holds what owner controls now; adopted objects are
-// copies at their new version. Objects for which it lost a race are left out without an error.
+// copies at their new version. Objects for which it lost a race are left out without an error. The finalizers come
+// and go with the owner.
 //
 // https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#non-template-pod-acquisitions
 func Claim[T client.Object](ctx context.Context, c client.Client, owner client.Object, kind schema.GroupVersionKind,
-	selector labels.Selector, candidates []T) ([]T, error) {
-	claim := claimer{client: c, owner: owner, kind: kind}
+	selector labels.Selector, candidates []T, finalizers ...string) ([]T, error) {
+	claim := claimer{client: c, owner: owner, kind: kind, finalizers: finalizers}
 	var mine []T
 	var errs []error
 	for _, o := range candidates {
@@ -95,12 +96,17 @@ type claimer struct {
 	owner   client.Object
 	kind    schema.GroupVersionKind
 	checked bool
+
+	finalizers []string
 }
 
+// ownerPatch is a strategic merge patch.
 type ownerPatch struct {
 	Metadata struct {
 		UID             types.UID `json:"uid"`
 		OwnerReferences []any     `json:"ownerReferences"`
+		Finalizers      []string  `json:"finalizers,omitempty"`
+		NoFinalizers    []string  `json:"$deleteFromPrimitiveList/finalizers,omitempty"`
 	} `json:"metadata"`
 }
 
@@ -108,19 +114,23 @@ func (c *claimer) adopt(ctx context.Context, o client.Object) (bool, error) {
 	if err := c.ownerLives(ctx); err != nil {
 		return false, fmt.Errorf("adopting %T %s: %w", o, client.ObjectKeyFromObject(o), err)
 	}
-	return c.patch(ctx, o, Reference(c.owner, c.kind))
+	var patch ownerPatch
+	patch.Metadata.OwnerReferences = []any{Reference(c.owner, c.kind)}
+	patch.Metadata.Finalizers = c.finalizers
+	return c.apply(ctx, o, patch)
 }
 
 func (c *claimer) release(ctx context.Context, o client.Object) error {
-	_, err := c.patch(ctx, o.DeepCopyObject().(client.Object), map[string]any{"$patch": "delete", "uid": c.owner.GetUID()})
+	var patch ownerPatch
+	patch.Metadata.OwnerReferences = []any{map[string]any{"$patch": "delete", "uid": c.owner.GetUID()}}
+	patch.Metadata.NoFinalizers = c.finalizers
+	_, err := c.apply(ctx, o.DeepCopyObject().(client.Object), patch)
 	return err
 }
 
-// patch changes one owner reference, provided that the object is still the one with that UID.
-func (c *claimer) patch(ctx context.Context, o client.Object, reference any) (bool, error) {
-	var patch ownerPatch
+// apply patches the object, provided that it is still the one with that UID.
+func (c *claimer) apply(ctx context.Context, o client.Object, patch ownerPatch) (bool, error) {
 	patch.Metadata.UID = o.GetUID()
-	patch.Metadata.OwnerReferences = []any{reference}
 	body, err := json.Marshal(patch)
 	if err != nil {
 		return false, err
