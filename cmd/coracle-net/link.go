@@ -63,6 +63,11 @@ func ensureBridge(c *config) (netlink.Link, error) {
 	if link.Type() != "bridge" {
 		return nil, fmt.Errorf("there is a link of that name which is a %s", link.Type())
 	}
+	if c.MTU != 0 && link.Attrs().MTU != c.MTU {
+		if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
+			return nil, fmt.Errorf("setting the MTU to %d: %w", c.MTU, err)
+		}
+	}
 	held, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
 		return nil, err

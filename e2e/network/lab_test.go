@@ -16,6 +16,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
@@ -32,7 +33,9 @@ type lab struct {
 	plugin string
 	// alwaysTunnel is an option of all machines.
 	alwaysTunnel bool
-	all          map[string]*machine
+	// dual gives all machines and Pods IPv6 addresses besides.
+	dual bool
+	all  map[string]*machine
 }
 
 // mtu of all links.
@@ -53,16 +56,22 @@ func newLab(t *testing.T, options ...func(*lab)) *lab {
 		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "link1"}}
 		must(t, netlink.LinkAdd(bridge))
 		address(t, "link1", "10.99.1.254/24")
+		if l.dual {
+			address(t, "link1", "fd99:1::fe/64")
+		}
 		up(t, "lo")
 	})
 	sysctl(t, l.router, "net/ipv4/ip_forward", "1")
+	sysctl(t, l.router, "net/ipv6/conf/all/forwarding", "1")
 	for i, name := range []string{"a", "b", "c"} {
 		m := newMachine(l, name, i+1)
 		l.all[name] = m
 		if name == "c" {
 			m.connect("10.99.2.1", "10.99.2.254", "", "10.99.2.254/24")
+			m.connect6("fd99:2::1", "fd99:2::fe", "fd99:2::fe/64")
 		} else {
 			m.connect(fmt.Sprintf("10.99.1.%d", i+1), "10.99.1.254", "link1", "")
+			m.connect6(fmt.Sprintf("fd99:1::%d", i+1), "fd99:1::fe", "")
 		}
 	}
 	return l
@@ -132,6 +141,9 @@ func address(t *testing.T, name, cidr string) {
 	must(t, err)
 	parsed, err := netlink.ParseAddr(cidr)
 	must(t, err)
+	if parsed.IP.To4() == nil {
+		parsed.Flags = unix.IFA_F_NODAD
+	}
 	must(t, netlink.AddrAdd(link, parsed))
 	must(t, netlink.LinkSetUp(link))
 }
@@ -176,5 +188,7 @@ func output(t *testing.T, ns netns.NsHandle, command string) string {
 }
 
 func rangeOf(i int) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", i)) }
+
+func range6(i int) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf("fd00:%d::/64", i)) }
 
 func ip(text string) net.IP { return net.ParseIP(text) }

@@ -28,15 +28,18 @@ type machine struct {
 	name    string
 	address string
 	pods    netip.Prefix
-	ns      netns.NsHandle
-	confDir string
-	network *network.Network
-	proxy   *proxy.Proxy
-	made    int
+	// address6 and pods6 are set where there are both families.
+	address6 string
+	pods6    netip.Prefix
+	ns       netns.NsHandle
+	confDir  string
+	network  *network.Network
+	proxy    *proxy.Proxy
+	made     int
 }
 
 func newMachine(l *lab, name string, i int) *machine {
-	m := &machine{lab: l, name: name, pods: rangeOf(i), ns: newNamespace(l.t)}
+	m := &machine{lab: l, name: name, pods: rangeOf(i), pods6: range6(i), ns: newNamespace(l.t)}
 	dir := filepath.Join(l.t.TempDir(), name)
 	m.confDir = filepath.Join(dir, "net.d")
 	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
@@ -71,12 +74,33 @@ func (m *machine) connect(own, router, bridge, far string) {
 	}
 }
 
+// connect6 adds the other family to the same links.
+func (m *machine) connect6(own, router, far string) {
+	t := m.lab.t
+	if !m.lab.dual {
+		return
+	}
+	if far != "" {
+		in(t, m.lab.router, func() { address(t, "to-"+m.name, far) })
+	}
+	m.address6 = own
+	in(t, m.ns, func() {
+		address(t, "eth0", own+"/64")
+		must(t, netlink.RouteAdd(&netlink.Route{Gw: ip(router)}))
+	})
+}
+
 func (m *machine) node() *corev1.Node {
-	return &corev1.Node{
+	n := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: m.name},
 		Spec:       corev1.NodeSpec{PodCIDR: m.pods.String(), PodCIDRs: []string{m.pods.String()}},
 		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: m.address}}},
 	}
+	if m.address6 != "" {
+		n.Spec.PodCIDRs = append(n.Spec.PodCIDRs, m.pods6.String())
+		n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: m.address6})
+	}
+	return n
 }
 
 // run starts the machine's network and proxy. stop ends them; what they made in the kernel stays.
@@ -131,8 +155,10 @@ func (m *machine) file() string { return filepath.Join(m.confDir, "99-coracle.co
 type pod struct {
 	ns      netns.NsHandle
 	address string
-	machine *machine
-	id      string
+	// address6 is set where there are both families.
+	address6 string
+	machine  *machine
+	id       string
 	// configuration is what the plugin is told from first to last.
 	configuration string
 }
@@ -149,6 +175,9 @@ func (m *machine) pod() *pod {
 		t.Fatalf("joining a Pod of %s: %v", m.name, err)
 	}
 	p.address = result.IPs[0].Address.IP.String()
+	if len(result.IPs) > 1 {
+		p.address6 = result.IPs[1].Address.IP.String()
+	}
 	serve(t, p.ns)
 	return p
 }

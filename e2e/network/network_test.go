@@ -107,6 +107,37 @@ func TestTunnelsAlsoWhereALinkIsSharedIfToldSo(t *testing.T) {
 	reaches(t, pods[a].ns, pods[b].address+":80", pods[a].address)
 }
 
+func TestBothFamiliesTakeTheSameWays(t *testing.T) {
+	l := newLab(t, func(l *lab) { l.dual = true })
+	client := fake.NewClientset(l.all["a"].node(), l.all["b"].node(), l.all["c"].node())
+	pods := map[string]*pod{}
+	for _, m := range l.all {
+		m.run(client)
+	}
+	for name, m := range l.all {
+		m.eventuallyRoutes(t, 2)
+		m.eventuallyTunnel(t)
+		pods[name] = m.pod()
+	}
+	for _, way := range []string{"ab", "ba", "ac", "ca", "bc"} {
+		p, q := pods[way[:1]], pods[way[1:]]
+		reaches(t, p.ns, q.address+":80", p.address)
+		// Links send nothing of IPv6 before they have found out that nobody else has their addresses.
+		eventually(t, way+" in IPv6", func() error { _, err := ask(t, p.ns, "["+q.address6+"]:80"); return err })
+		reaches(t, p.ns, "["+q.address6+"]:80", p.address6)
+		send(t, p.ns, "["+q.address6+"]:81", 10<<20)
+		if got := datagram(t, p.ns, "["+q.address6+"]:80", mtu-48); got != fmt.Sprint(mtu-48) {
+			t.Errorf("%s: a datagram: %s", way, got)
+		}
+	}
+	if got := output(t, l.all["a"].ns, "ip -6 route get "+pods["b"].address6); !strings.Contains(got, "via fd99:1::2 dev eth0") {
+		t.Errorf("a to b: %s", got)
+	}
+	if got := output(t, l.all["a"].ns, "ip -6 route get "+pods["c"].address6); !strings.Contains(got, "dev coracle-vxlan") {
+		t.Errorf("a to c: %s", got)
+	}
+}
+
 func TestPodsFromBeforeTheTunnelReachThroughIt(t *testing.T) {
 	l := newLab(t)
 	a, c := l.all["a"], l.all["c"]

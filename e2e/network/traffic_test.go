@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -18,15 +19,15 @@ func serve(t *testing.T, ns netns.NsHandle) {
 	t.Helper()
 	in(t, ns, func() {
 		accept(t, ":80", func(c net.Conn) {
-			host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
-			io.WriteString(c, host)
+			client := netip.MustParseAddrPort(c.RemoteAddr().String())
+			io.WriteString(c, client.Addr().Unmap().String())
 		})
 		accept(t, ":81", func(c net.Conn) {
 			sum := sha256.New()
 			io.Copy(sum, c)
 			c.Write(sum.Sum(nil))
 		})
-		conn, err := net.ListenPacket("udp4", ":80")
+		conn, err := net.ListenPacket("udp", ":80")
 		must(t, err)
 		t.Cleanup(func() { conn.Close() })
 		go func() {
@@ -44,7 +45,7 @@ func serve(t *testing.T, ns netns.NsHandle) {
 
 func accept(t *testing.T, at string, answer func(net.Conn)) {
 	t.Helper()
-	listener, err := net.Listen("tcp4", at)
+	listener, err := net.Listen("tcp", at)
 	must(t, err)
 	t.Cleanup(func() { listener.Close() })
 	go func() {
@@ -67,7 +68,7 @@ func ask(t *testing.T, ns netns.NsHandle, to string) (answer string, err error) 
 	t.Helper()
 	in(t, ns, func() {
 		var conn net.Conn
-		if conn, err = net.DialTimeout("tcp4", to, 2*time.Second); err != nil {
+		if conn, err = net.DialTimeout("tcp", to, 2*time.Second); err != nil {
 			return
 		}
 		defer conn.Close()
@@ -97,7 +98,7 @@ func send(t *testing.T, ns netns.NsHandle, to string, size int) time.Duration {
 	want := sha256.Sum256(content)
 	began := time.Now()
 	in(t, ns, func() {
-		conn, err := net.DialTimeout("tcp4", to, 2*time.Second)
+		conn, err := net.DialTimeout("tcp", to, 2*time.Second)
 		must(t, err)
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
@@ -117,7 +118,7 @@ func send(t *testing.T, ns netns.NsHandle, to string, size int) time.Duration {
 func datagram(t *testing.T, ns netns.NsHandle, to string, size int) (answer string) {
 	t.Helper()
 	in(t, ns, func() {
-		conn, err := net.Dial("udp4", to)
+		conn, err := net.Dial("udp", to)
 		must(t, err)
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(time.Second))

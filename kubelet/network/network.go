@@ -133,14 +133,34 @@ func (n *Network) mtu() (int, error) {
 	return defaultMTU()
 }
 
-// routeMTU is that of what Pods on links of an MTU send to other nodes: less while there is a tunnel. It is given to new Pods, so that
-// nothing that they send is ever too big. Those from before the tunnel are told by the kernel, at the price of the first packet.
+// routeMTU is that of what Pods on links of an MTU send to other nodes: less where a way takes less, such as the tunnel; 0 is the same.
+// It is given to new Pods, so that nothing that they send is ever too big. Those from before are told by the kernel, at the price
+// of the first packet.
 func routeMTU(link int) (int, error) {
-	tunnel, err := find(Tunnel)
-	if tunnel == nil || err != nil || tunnel.Attrs().MTU >= link {
+	ways, err := listRoutes()
+	if err != nil {
 		return 0, err
 	}
-	return tunnel.Attrs().MTU, nil
+	least := link
+	for index := range linksOf(ways) {
+		way, err := netlink.LinkByIndex(index)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, way.Attrs().MTU)
+	}
+	if least == link {
+		return 0, nil
+	}
+	return least, nil
+}
+
+func linksOf(routes []netlink.Route) map[int]bool {
+	all := map[int]bool{}
+	for _, r := range routes {
+		all[r.LinkIndex] = true
+	}
+	return all
 }
 
 func masked(ranges []netip.Prefix) []netip.Prefix {
