@@ -81,6 +81,8 @@ type Config struct {
 	Labels  map[string]string
 	Taints  []corev1.Taint
 	MaxPods int
+	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
+	EvictionHard string
 	// CPUs and MemoryBytes limit what the node offers; 0 is all that the machine has.
 	CPUs, MemoryBytes int64
 }
@@ -98,6 +100,7 @@ func (c Config) withDefaults() Config {
 	set(&c.CgroupRoot, "/")
 	set(&c.ClusterDomain, "cluster.local")
 	set(&c.ResolvConf, "/etc/resolv.conf")
+	set(&c.EvictionHard, eviction.Default)
 	if c.Port == 0 {
 		c.Port = 10250
 	}
@@ -110,7 +113,8 @@ func (c Config) withDefaults() Config {
 // Kubelet runs the Pods of one node.
 type Kubelet struct {
 	Config
-	ready chan struct{}
+	thresholds []eviction.Threshold
+	ready      chan struct{}
 }
 
 // New checks the configuration. It starts nothing.
@@ -126,7 +130,11 @@ func New(c Config) (*Kubelet, error) {
 	case c.Client == nil || c.Pods == nil || c.Nodes == nil || c.Services == nil || c.Objects == nil:
 		return nil, errors.New("kubelet: a client, informers and objects are needed")
 	}
-	return &Kubelet{Config: c, ready: make(chan struct{})}, nil
+	thresholds, err := eviction.ParseThresholds(c.EvictionHard)
+	if err != nil {
+		return nil, fmt.Errorf("kubelet: reading eviction thresholds: %w", err)
+	}
+	return &Kubelet{Config: c, thresholds: thresholds, ready: make(chan struct{})}, nil
 }
 
 // Ready is closed when the API holds a Node that is ready: from then on Pods bound to it run.
@@ -239,8 +247,8 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups,
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
 		MaxPods: int64(k.MaxPods), RootDir: k.RootDir, CPUs: k.CPUs, MemoryBytes: k.MemoryBytes, KubeletVersion: Version,
 		Pressure: func() node.Pressure {
-			memory, disk, pids := p.evictor.Pressure()
-			return node.Pressure{Memory: memory, Disk: disk, PIDs: pids}
+			memory, disk := p.evictor.Pressure()
+			return node.Pressure{Memory: memory, Disk: disk}
 		},
 	})
 	p.status = status.NewWriter(k.Client)

@@ -20,9 +20,9 @@ import (
 func (k *Kubelet) newEvictor(p *parts) *eviction.Evictor {
 	collector := images.NewCollector(p.images, p.runtime, images.Thresholds{HighPercent: 1, LowPercent: 1})
 	return eviction.New(eviction.Node{
-		Measure: k.measure,
-		Pods:    p.pods.Active,
-		Usage:   func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
+		Thresholds: k.thresholds, Measure: k.measure,
+		Pods:  p.pods.Active,
+		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
 		VolumeUsage: func(pod types.UID, volume string) (int64, error) {
 			return diskUsage(filepath.Join(k.podsDir(), string(pod), "volumes", "kubernetes.io~empty-dir", volume))
 		},
@@ -41,30 +41,28 @@ func (k *Kubelet) measure() (eviction.Measures, error) {
 	if err := unix.Statfs(k.RootDir, &disk); err != nil {
 		return m, err
 	}
-	m.DiskAvailable = int64(disk.Bavail) * disk.Bsize
-	m.DiskPercent, m.InodesPercent = percent(disk.Bavail, disk.Blocks), percent(disk.Ffree, disk.Files)
+	m.Disk = eviction.Measure{Available: int64(disk.Bavail) * disk.Bsize, Total: int64(disk.Blocks) * disk.Bsize}
+	m.Inodes = eviction.Measure{Available: int64(disk.Ffree), Total: int64(disk.Files)} // no total where the number is not fixed
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return m, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				return m, err
-			}
-			m.MemoryAvailable = kib << 10
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
 		}
+		into, wanted := map[string]*int64{"MemAvailable:": &m.Memory.Available, "MemTotal:": &m.Memory.Total}[fields[0]]
+		if !wanted {
+			continue
+		}
+		kib, err := strconv.ParseInt(fields[1], 10, 64)
+		if err != nil {
+			return m, err
+		}
+		*into = kib << 10
 	}
 	return m, nil
-}
-
-// percent is 100 of nothing: a file system without a fixed number of inodes does not run out of them.
-func percent(part, whole uint64) int64 {
-	if whole == 0 {
-		return 100
-	}
-	return int64(part * 100 / whole)
 }
 
 func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) {

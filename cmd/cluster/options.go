@@ -12,6 +12,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/node"
+	"github.com/coracle-k8s/coracle/kubelet/eviction"
 )
 
 // Version of coracle; the build sets it.
@@ -43,6 +44,8 @@ type Options struct {
 	CgroupRoot string
 	// RuntimeEndpoint is the unix socket of a CRI runtime to use instead of the embedded containerd.
 	RuntimeEndpoint string
+	// EvictionHard is when Pods must go because the node is short of something, as eviction.ParseThresholds reads it.
+	EvictionHard string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
 
@@ -207,6 +210,11 @@ func (o *Options) checkNames() error {
 	}
 	if errs := validation.IsDNS1123Subdomain(o.ClusterDomain); len(errs) > 0 {
 		return fmt.Errorf("--cluster-domain: %q: %s", o.ClusterDomain, errs[0])
+	}
+	if o.EvictionHard != "" {
+		if _, err := eviction.ParseThresholds(o.EvictionHard); err != nil {
+			return fmt.Errorf("--eviction-hard: %w", err)
+		}
 	}
 	for _, u := range o.EtcdServers {
 		if !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") {

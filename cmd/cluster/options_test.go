@@ -31,6 +31,7 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"half a key pair", Options{EtcdServers: []string{"https://e:2379"}, EtcdCertFile: "c.pem"}, "--etcd-keyfile"},
 		{"two ways to encrypt", Options{EncryptionKeyFile: "a", EncryptionConfigFile: "b"}, "--encryption-key-file"},
 		{"nodes lost between two reports", Options{NodeMonitorGrace: 10 * time.Second}, "--node-monitor-grace-period"},
+		{"no threshold", Options{EvictionHard: "nodefs.available=1Gi"}, "--eviction-hard"},
 		{"certificates that are over", Options{SigningDuration: -time.Hour}, "--cluster-signing-duration"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/coracle-k8s/coracle/cmd/agent"
 	"github.com/coracle-k8s/coracle/cmd/host"
 	"github.com/coracle-k8s/coracle/cmd/node"
+	"github.com/coracle-k8s/coracle/kubelet/eviction"
 )
 
 func agentCommand() *cobra.Command {
@@ -47,4 +48,5 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.StringVar(&o.CgroupRoot, "cgroup-root", "/", "Cgroup that holds the Pods' cgroup")
 	f.StringVar(&o.RuntimeEndpoint, "container-runtime-endpoint", "", "Socket of a CRI runtime to use instead of the embedded containerd")
 	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
+	f.StringVar(&o.EvictionHard, "eviction-hard", eviction.Default, "When the node is so short of something that Pods must go; what is not named has no threshold")
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 	"github.com/coracle-k8s/coracle/cmd/host"
+	"github.com/coracle-k8s/coracle/kubelet/eviction"
 )
 
 // serverFlags are those that server and up share: up hands them on.
@@ -22,6 +23,7 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.CgroupRoot, "cgroup-root", "/", "Cgroup that holds the Pods' cgroup")
 	f.StringVar(&o.RuntimeEndpoint, "container-runtime-endpoint", "", "Socket of a CRI runtime to use instead of the embedded containerd")
 	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
+	f.StringVar(&o.EvictionHard, "eviction-hard", eviction.Default, "When the node is so short of something that Pods must go; what is not named has no threshold")
 	f.StringVar(&o.ClusterCIDR, "cluster-cidr", "10.244.0.0/16", "Addresses of Pods")
 	f.StringVar(&o.ServiceCIDR, "service-cidr", "10.96.0.0/16", "Addresses of Services")
 	f.StringVar(&o.PodNetwork, "pod-network", bootstrap.Auto, "How nodes reach one another's Pods: auto (routes on one link, vxlan beyond), or vxlan (for clouds that drop packets with Pods' addresses)")

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	CgroupRoot string
 	// RuntimeEndpoint is the unix socket of a CRI runtime to use instead of the embedded containerd.
 	RuntimeEndpoint string
+	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
+	EvictionHard string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
 }
@@ -47,6 +50,11 @@ func (o *Options) Complete() (err error) {
 	}
 	if o.KubeletPort < 1 || o.KubeletPort > 65535 {
 		return fmt.Errorf("--kubelet-port: %d is not a port (1-65535)", o.KubeletPort)
+	}
+	if o.EvictionHard != "" {
+		if _, err := eviction.ParseThresholds(o.EvictionHard); err != nil {
+			return fmt.Errorf("--eviction-hard: %w", err)
+		}
 	}
 	if o.Name == "" {
 		name, _ := os.Hostname() // an empty name is refused below

@@ -23,27 +23,23 @@ const (
 	pressureLasts = 5 * time.Minute
 	// settle is how long an eviction may take to show before another Pod has to go.
 	settle = 30 * time.Second
-
-	minMemory      = 100 << 20
-	minDiskPercent = 10
-	minInodes      = 5 // percent
-	minPIDs        = 1000
 )
 
-// Measures are what is left of the node, in bytes and per cent.
-type Measures struct {
-	MemoryAvailable            int64
-	DiskPercent, InodesPercent int64
-	DiskAvailable              int64
-	PIDsAvailable              int64
-}
+// Measures are what is left of the node.
+type Measures struct{ Memory, Disk, Inodes Measure }
+
+// Measure is what is left of something, and all that there is, in bytes or pieces. A total of 0 is that of something that cannot
+// run out.
+type Measure struct{ Available, Total int64 }
 
 // Usage is what a Pod uses, in bytes.
 type Usage struct{ Memory, Disk int64 }
 
 // Node is what the evictor sees of the node, and does to it.
 type Node struct {
-	Measure func() (Measures, error)
+	// Thresholds are when the node is short of something.
+	Thresholds []Threshold
+	Measure    func() (Measures, error)
 	// Pods returns the Pods that run.
 	Pods func() []*corev1.Pod
 	// Usage returns what Pods use.
@@ -62,20 +58,20 @@ type Node struct {
 type Evictor struct {
 	Node
 
-	mu                 sync.Mutex
-	memory, disk, pids time.Time // until when the pressure counts
-	evicted            time.Time
+	mu           sync.Mutex
+	memory, disk time.Time // until when the pressure counts
+	evicted      time.Time
 }
 
 // New returns an evictor that does nothing yet.
 func New(n Node) *Evictor { return &Evictor{Node: n} }
 
 // Pressure returns what the node runs short of.
-func (e *Evictor) Pressure() (memory, disk, pids bool) {
+func (e *Evictor) Pressure() (memory, disk bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	return now.Before(e.memory), now.Before(e.disk), now.Before(e.pids)
+	return now.Before(e.memory), now.Before(e.disk)
 }
 
 // Run looks until ctx ends.
@@ -100,7 +96,7 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("measuring the node: %w", err)
 	}
-	needs := needsOf(m)
+	needs := needsOf(m, e.Thresholds)
 	before := e.remember(needs, now)
 	if len(needs) == 0 || now.Sub(e.evicted) < settle {
 		return nil
@@ -112,7 +108,7 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 		if err := e.FreeDisk(ctx); err != nil {
 			klog.FromContext(ctx).Info("Images could not be removed", "error", err)
 		}
-		if m, err = e.Measure(); err != nil || len(needsOf(m)) == 0 {
+		if m, err = e.Measure(); err != nil || len(needsOf(m, e.Thresholds)) == 0 {
 			return err
 		}
 	}
@@ -131,15 +127,12 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 func (e *Evictor) remember(needs []need, now time.Time) (before bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	before = now.Before(e.memory) || now.Before(e.disk) || now.Before(e.pids)
+	before = now.Before(e.memory) || now.Before(e.disk)
 	for _, n := range needs {
-		switch n.of {
-		case corev1.ResourceMemory:
+		if n.of == corev1.ResourceMemory {
 			e.memory = now.Add(pressureLasts)
-		case corev1.ResourceEphemeralStorage:
+		} else {
 			e.disk = now.Add(pressureLasts)
-		default:
-			e.pids = now.Add(pressureLasts)
 		}
 	}
 	return before
@@ -150,20 +143,6 @@ type need struct {
 	of        corev1.ResourceName
 	available string
 	threshold string
-}
-
-func needsOf(m Measures) []need {
-	var needs []need
-	if m.MemoryAvailable < minMemory {
-		needs = append(needs, need{corev1.ResourceMemory, bytes(m.MemoryAvailable), bytes(minMemory)})
-	}
-	if m.DiskPercent < minDiskPercent || m.InodesPercent < minInodes {
-		needs = append(needs, need{corev1.ResourceEphemeralStorage, bytes(m.DiskAvailable), fmt.Sprintf("%d%%", minDiskPercent)})
-	}
-	if m.PIDsAvailable > 0 && m.PIDsAvailable < minPIDs {
-		needs = append(needs, need{"pids", fmt.Sprint(m.PIDsAvailable), fmt.Sprint(minPIDs)})
-	}
-	return needs
 }
 
 func bytes(n int64) string { return resource.NewQuantity(n, resource.BinarySI).String() }

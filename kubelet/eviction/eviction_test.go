@@ -2,6 +2,7 @@ package eviction
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -48,12 +49,17 @@ func TestWhoGoesFirst(t *testing.T) {
 }
 
 func TestOneAfterTheOther(t *testing.T) {
-	left := Measures{MemoryAvailable: 50 << 20, DiskPercent: 50, InodesPercent: 50}
+	left := Measures{Memory: Measure{50 << 20, 4 << 30}, Disk: Measure{50, 100}, Inodes: Measure{50, 100}}
+	thresholds, err := ParseThresholds(Default)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var evicted []types.UID
 	limited := podOf("limited", 0, "100")
 	limited.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("10"))}}}}
 	volume := int64(5)
 	e := New(Node{
+		Thresholds:  thresholds,
 		Measure:     func() (Measures, error) { return left, nil },
 		Pods:        func() []*corev1.Pod { return []*corev1.Pod{podOf("a", 0, "0"), limited} },
 		Usage:       func(context.Context) (map[types.UID]Usage, error) { return map[types.UID]Usage{"a": {Memory: 9}}, nil },
@@ -77,18 +83,53 @@ func TestOneAfterTheOther(t *testing.T) {
 	if len(evicted) != 1 || evicted[0] != "a" {
 		t.Fatalf("evicted %v at once", evicted)
 	}
-	if memory, disk, _ := e.Pressure(); !memory || disk {
+	if memory, disk := e.Pressure(); !memory || disk {
 		t.Errorf("pressure: memory %v, disk %v", memory, disk)
 	}
 	look(now.Add(40 * time.Second))
 	if len(evicted) != 2 {
 		t.Fatalf("evicted %v while memory stays short", evicted)
 	}
-	left.MemoryAvailable = 1 << 30
+	left.Memory.Available = 1 << 30
 	look(now.Add(80 * time.Second))
 	volume = 11
 	look(now.Add(90 * time.Second))
 	if len(evicted) != 3 || evicted[2] != "limited" {
 		t.Errorf("evicted %v", evicted)
+	}
+}
+
+func TestThresholds(t *testing.T) {
+	m := Measures{Memory: Measure{200 << 20, 1 << 30}, Disk: Measure{10 << 30, 200 << 30}, Inodes: Measure{}}
+	for text, want := range map[string]string{
+		Default:                    "ephemeral-storage 10Gi of 20Gi",
+		"nodefs.available<1Gi":     "",
+		"nodefs.available<10Gi":    "",
+		"nodefs.available<10241Mi": "ephemeral-storage 10Gi of 10241Mi",
+		"nodefs.available<5.5%":    "ephemeral-storage 10Gi of 11Gi",
+		"nodefs.available<0%":      "",
+		"memory.available<25%":     "memory 200Mi of 256Mi",
+		"nodefs.inodesFree<99%":    "",
+		"memory.available<1Gi, nodefs.inodesFree<5%,nodefs.available<6%": "memory 200Mi of 1Gi, ephemeral-storage 10Gi of 12Gi",
+	} {
+		thresholds, err := ParseThresholds(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		var got []string
+		for _, n := range needsOf(m, thresholds) {
+			got = append(got, fmt.Sprintf("%s %s of %s", n.of, n.available, n.threshold))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: short of %v, want %s", text, got, want)
+		}
+	}
+	for _, wrong := range []string{
+		"", "memory.available", "memory.available=1Gi", "memory.available<lots", "memory.available<-1Gi", "nodefs.available<101%",
+		"nodefs.available<NaN%", "nodefs.available<1%,nodefs.available<2%", "pid.available<10",
+	} {
+		if got, err := ParseThresholds(wrong); err == nil {
+			t.Errorf("%q is taken as %v", wrong, got)
+		}
 	}
 }

@@ -1,0 +1,88 @@
+package eviction
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Default are the thresholds that hold unless an administrator names others.
+const Default = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%"
+
+// Threshold is what must be left of something: an amount, or a share of all in per cent.
+type Threshold struct {
+	Signal  string
+	Amount  int64
+	Percent float64
+}
+
+// signals are what can be measured, and what a node is short of then.
+var signals = map[string]struct {
+	of   corev1.ResourceName
+	look func(Measures) Measure
+}{
+	"memory.available":  {corev1.ResourceMemory, func(m Measures) Measure { return m.Memory }},
+	"nodefs.available":  {corev1.ResourceEphemeralStorage, func(m Measures) Measure { return m.Disk }},
+	"nodefs.inodesFree": {corev1.ResourceEphemeralStorage, func(m Measures) Measure { return m.Inodes }},
+}
+
+// ParseThresholds reads thresholds as upstream's --eviction-hard takes them: SIGNAL<AMOUNT,...; an amount is a quantity or per cent.
+// What is not named has no threshold. Thresholds of 0 or 0 % are none.
+func ParseThresholds(text string) (all []Threshold, err error) {
+	seen := map[string]bool{}
+	for part := range strings.SplitSeq(text, ",") {
+		signal, amount, found := strings.Cut(strings.TrimSpace(part), "<")
+		if !found {
+			return nil, fmt.Errorf("%q is not a threshold like nodefs.available<10%%", part)
+		}
+		if _, known := signals[signal]; !known {
+			return nil, fmt.Errorf("%q is not measured: memory.available, nodefs.available and nodefs.inodesFree are", signal)
+		}
+		if seen[signal] {
+			return nil, fmt.Errorf("%s has two thresholds", signal)
+		}
+		seen[signal] = true
+		t := Threshold{Signal: signal}
+		if share, ok := strings.CutSuffix(amount, "%"); ok {
+			if t.Percent, err = strconv.ParseFloat(share, 64); err != nil || !(t.Percent >= 0 && t.Percent < 100) {
+				return nil, fmt.Errorf("%s: %q is not a share from 0%% to 100%%", signal, amount)
+			}
+		} else {
+			quantity, err := resource.ParseQuantity(amount)
+			if err != nil || quantity.Sign() < 0 {
+				return nil, fmt.Errorf("%s: %q is not an amount like 1Gi or 10%%", signal, amount)
+			}
+			t.Amount = quantity.Value()
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// need is what the node is short of by this threshold, if it is.
+func (t Threshold) need(m Measures) (need, bool) {
+	s := signals[t.Signal]
+	measured, least := s.look(m), t.Amount
+	if t.Percent > 0 {
+		least = int64(t.Percent / 100 * float64(measured.Total))
+	}
+	if measured.Total == 0 || measured.Available >= least {
+		return need{}, false
+	}
+	return need{of: s.of, available: bytes(measured.Available), threshold: bytes(least)}, true
+}
+
+// needsOf are what the node is short of, each thing once.
+func needsOf(m Measures, thresholds []Threshold) (needs []need) {
+	seen := map[corev1.ResourceName]bool{}
+	for _, t := range thresholds {
+		if n, short := t.need(m); short && !seen[n.of] {
+			seen[n.of] = true
+			needs = append(needs, n)
+		}
+	}
+	return needs
+}
