@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,8 @@ func refused(t *testing.T, c *cluster, agent *machines.Node, token, dir string) 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	args := append(agent.Args(), "--data-dir", dir)
+	args := agent.Args()
+	args[slices.Index(args, agent.DataDir())] = dir
 	if token != "" {
 		args = append(args, "--token", token)
 	}
