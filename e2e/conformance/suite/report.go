@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// Table renders a line for each SIG and one for all, then the names of the tests that did not pass.
+// Table renders a line for each SIG and one for all, then how many were not run and the names of those that failed.
 func Table(tests []string, get func(name string) (Result, bool)) string {
 	type count struct{ passed, failed, total int }
 	counts := map[string]*count{}
 	var all count
-	var failed, missing []string
+	var failed []string
+	missing := 0
 	versions := map[string]int{}
 	for _, name := range tests {
 		sig := SIG(name)
@@ -28,7 +29,7 @@ func Table(tests []string, get func(name string) (Result, bool)) string {
 		}
 		switch {
 		case !ok:
-			missing = append(missing, name)
+			missing++
 		case r.Passed():
 			c.passed++
 			all.passed++
@@ -51,18 +52,15 @@ func Table(tests []string, get func(name string) (Result, bool)) string {
 		fmt.Fprintf(&b, "\n%d tests of %s", versions[v], v)
 	}
 	b.WriteString("\n")
-	list(&b, "failed", failed)
-	list(&b, "not run", missing)
+	if missing > 0 {
+		fmt.Fprintf(&b, "\nnot run: %d\n", missing)
+	}
+	if len(failed) > 0 {
+		b.WriteString("\nfailed:\n")
+	}
+	slices.Sort(failed)
+	for _, name := range failed {
+		fmt.Fprintf(&b, "  %s\n", name)
+	}
 	return b.String()
-}
-
-func list(b *strings.Builder, title string, names []string) {
-	if len(names) == 0 {
-		return
-	}
-	slices.Sort(names)
-	fmt.Fprintf(b, "\n%s:\n", title)
-	for _, name := range names {
-		fmt.Fprintf(b, "  %s\n", name)
-	}
 }

@@ -20,11 +20,10 @@ all                           2      1      4
 2 tests of v1
 1 tests of v2
 
+not run: 1
+
 failed:
   [sig-a] two (hung)
-
-not run:
-  [sig-b] four
 `
 	if got != want {
 		t.Errorf("got\n%s", got)
