@@ -27,7 +27,7 @@ const (
 	// nodesDir holds the folders of nodes, on a disk: they grow to gigabytes.
 	nodesDir = "/var/tmp"
 	// eviction is of amounts: the nodes share their disk with all else here, and a share of it that is free says nothing of them.
-	eviction = "--eviction-hard=memory.available<100Mi,nodefs.available<1Gi,imagefs.available<1Gi"
+	eviction = "--eviction-hard=memory.available<100Mi,nodefs.available<1Gi"
 	// imageHost is whose images the suite uses.
 	imageHost = "registry.k8s.io"
 )
