@@ -58,13 +58,17 @@ func Create(c Config) (*Cluster, error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, err
 	}
+	made := &Cluster{Config: c}
+	return made, errors.Join(layLinks(), made.save())
+}
+
+func layLinks() error {
 	for _, l := range links {
 		if err := l.Lay(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	made := &Cluster{Config: c}
-	return made, made.save()
+	return nil
 }
 
 // Open finds a cluster that was created in dir.
@@ -95,15 +99,17 @@ func (c *Cluster) save() error {
 	return os.Rename(file+".new", file)
 }
 
-// Up makes what is missing of the cluster, starts what does not run, and returns when all nodes are Ready. Each step is told.
+// Up makes what is missing of the cluster, machines that were destroyed among it, starts what does not run, and returns when all
+// nodes are Ready. Each step is told.
 func (c *Cluster) Up(ctx context.Context, tell func(step string)) error {
+	if err := layLinks(); err != nil {
+		return err
+	}
 	for i := range 1 + c.Agents {
-		if i == len(c.Nodes) {
-			if _, err := c.AddNode(); err != nil {
-				return err
-			}
+		n, err := c.ensure(i)
+		if err != nil {
+			return err
 		}
-		n := c.Nodes[i]
 		running, err := n.Running()
 		if err != nil {
 			return err
@@ -159,6 +165,24 @@ func (c *Cluster) Server() *Node { return c.Nodes[0] }
 
 // Agent is the i-th agent, from 1.
 func (c *Cluster) Agent(i int) *Node { return c.Nodes[i] }
+
+// ensure is the i-th node, with a machine.
+func (c *Cluster) ensure(i int) (*Node, error) {
+	if i == len(c.Nodes) {
+		return c.AddNode()
+	}
+	n := c.Nodes[i]
+	if n.Exists() {
+		return n, nil
+	}
+	if err := links[n.Link].Disconnect(&n.Machine); err != nil {
+		return nil, err
+	}
+	if err := n.make(); err != nil {
+		return nil, err
+	}
+	return n, c.save()
+}
 
 // AddNode makes the next node's machine and connects it. Nothing runs there yet.
 func (c *Cluster) AddNode() (*Node, error) {

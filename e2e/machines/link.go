@@ -21,18 +21,18 @@ type Link struct {
 	Router netip.Prefix
 }
 
-// Lay makes the link.
+// Lay makes the link. Idempotent.
 func (l Link) Lay() error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = l.Bridge
-	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
+	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("making bridge %s: %w", l.Bridge, err)
 	}
 	bridge, err := netlink.LinkByName(l.Bridge)
 	if err != nil {
 		return err
 	}
-	if err := netlink.AddrAdd(bridge, address(l.Router)); err != nil {
+	if err := netlink.AddrReplace(bridge, address(l.Router)); err != nil {
 		return fmt.Errorf("giving bridge %s an address: %w", l.Bridge, err)
 	}
 	if err := netlink.LinkSetUp(bridge); err != nil {

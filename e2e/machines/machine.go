@@ -49,7 +49,7 @@ func New(s Settings) (*Machine, error) {
 	}
 	defer answer.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"machine-" + s.Name}
+	cmd.Args = []string{title(s.Name)}
 	cmd.Env = append(os.Environ(), settingsVariable+"="+string(encoded))
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{end}
@@ -76,9 +76,21 @@ func New(s Settings) (*Machine, error) {
 	return m, nil
 }
 
+// title is what a machine's first process calls itself.
+func title(name string) string { return "machine-" + name }
+
+// Exists says whether the machine is there: it has not been destroyed, nor have the namespaces that it was made in.
+func (m *Machine) Exists() bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", m.PID))
+	return err == nil && strings.TrimRight(string(line), "\x00") == title(m.Name)
+}
+
 // Destroy ends all that runs on the machine, as cutting its power would, and returns when the kernel has cleared it away.
 // Idempotent.
 func (m *Machine) Destroy() error {
+	if !m.Exists() {
+		return nil
+	}
 	if err := end(m.PID, unix.SIGKILL); err != nil {
 		return fmt.Errorf("ending machine %s: %w", m.Name, err)
 	}

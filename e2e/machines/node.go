@@ -91,10 +91,12 @@ func (n *Node) furnish() error {
 			return err
 		}
 	}
-	if from := n.cluster.Registries; from != "" {
-		if err := os.CopyFS(filepath.Join(n.DataDir(), "certs.d"), os.DirFS(from)); err != nil {
-			return fmt.Errorf("copying registry configurations: %w", err)
-		}
+	registries := filepath.Join(n.DataDir(), "certs.d")
+	if _, err := os.Stat(registries); err == nil || n.cluster.Registries == "" {
+		return nil
+	}
+	if err := os.CopyFS(registries, os.DirFS(n.cluster.Registries)); err != nil {
+		return fmt.Errorf("copying registry configurations: %w", err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -67,6 +68,34 @@ func TestKilledAgentFindsItsContainersRunning(t *testing.T) {
 	if after := c.processes(c.Agent(1)); len(after) != 0 {
 		t.Errorf("a deleted Pod leaves processes %v", after)
 	}
+}
+
+func TestNodesThatLosePowerRunTheirPodsAgain(t *testing.T) {
+	long(t)
+	c := newCluster(t, machines.Config{Agents: 1})
+	pods := c.run(web("here", "server"), web("there", "agent1"))
+	service := c.expose()
+	for _, n := range c.Nodes {
+		if err := n.Destroy(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.again(c.Server())
+	for i, pod := range pods {
+		c.within(time.Minute, "Pod "+pod.Name+" runs again", func() (err error) {
+			if pods[i], err = c.client.CoreV1().Pods(metav1.NamespaceDefault).Get(t.Context(), pod.Name, metav1.GetOptions{}); err != nil {
+				return err
+			}
+			if s := pods[i].Status; !ready(pods[i]) || s.ContainerStatuses[0].RestartCount != 1 {
+				return fmt.Errorf("it is %s: %v", s.Phase, s.ContainerStatuses)
+			}
+			return nil
+		})
+		if pods[i].UID != pod.UID {
+			t.Errorf("%s is another Pod", pod.Name)
+		}
+	}
+	c.balanced(pods[1], service.Spec.ClusterIP, 2)
 }
 
 func TestAgentStartsWithoutItsServer(t *testing.T) {
