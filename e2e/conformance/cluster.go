@@ -26,8 +26,6 @@ const (
 	prefix = "coracle-conformance-"
 	// nodesDir holds the folders of nodes, on a disk: they grow to gigabytes.
 	nodesDir = "/var/tmp"
-	// eviction is of amounts: the nodes share their disk with all else here, and a share of it that is free says nothing of them.
-	eviction = "--eviction-hard=memory.available<100Mi,nodefs.available<1Gi"
 	// imageHost is whose images the suite uses.
 	imageHost = "registry.k8s.io"
 )
@@ -79,7 +77,7 @@ func (o *options) withCluster(ctx context.Context, images, logs string, use func
 	}
 	cluster, err := machines.Create(machines.Config{
 		Dir: dir, Program: program, Agents: o.agents, CgroupRoot: nodens.CgroupRoot(),
-		Images: []string{images}, Registries: registries, ServerFlags: []string{eviction}, AgentFlags: []string{eviction},
+		Images: []string{images}, Registries: registries,
 	})
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))

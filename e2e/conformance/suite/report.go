@@ -48,10 +48,12 @@ func Table(tests []string, get func(name string) (Result, bool)) string {
 		line(sig, *counts[sig])
 	}
 	line("all", all)
-	for _, v := range slices.Sorted(maps.Keys(versions)) {
-		fmt.Fprintf(&b, "\n%d tests of %s", versions[v], v)
+	if len(versions) > 0 {
+		b.WriteString("\n")
 	}
-	b.WriteString("\n")
+	for _, v := range slices.Sorted(maps.Keys(versions)) {
+		fmt.Fprintf(&b, "%d tests of %s\n", versions[v], v)
+	}
 	if missing > 0 {
 		fmt.Fprintf(&b, "\nnot run: %d\n", missing)
 	}
