@@ -46,6 +46,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/volume/persistentvolume"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvcprotection"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvprotection"
+	"github.com/coracle-k8s/coracle/controllers/volume/vacprotection"
 )
 
 // Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called for each controller
@@ -160,6 +161,7 @@ func all() []unit {
 		{statefulset.Name, func(k kit) error { return statefulset.Register(k.mgr, k.client(), k.recorder()) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
 		{ttlafterfinished.Name, func(k kit) error { return ttlafterfinished.Register(k.mgr, k.client()) }},
+		{vacprotection.Name, func(k kit) error { return vacprotection.Register(k.mgr, k.client()) }},
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestReplicationControllerKeepsPods(t *testing.T) {
@@ -91,4 +93,56 @@ func TestClaimIsBoundProtectedAndReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone(t, volume)
+}
+
+func TestVolumeAttributesClassStaysWhileVolumesNameIt(t *testing.T) {
+	ns := namespace(t)
+	class := &storagev1.VolumeAttributesClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "fast-" + ns}, DriverName: "disks.example.com", Parameters: map[string]string{"iops": "1000"},
+	}
+	volume := &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "disk-" + ns},
+		Spec: corev1.PersistentVolumeSpec{
+			Capacity: corev1.ResourceList{corev1.ResourceStorage: quantity("5Gi")}, StorageClassName: ns, VolumeAttributesClassName: &class.Name,
+			AccessModes:            []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: class.DriverName, VolumeHandle: "1"}},
+		},
+	}
+	claim := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "c"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: ptr.To(ns), VolumeAttributesClassName: &class.Name, AccessModes: volume.Spec.AccessModes,
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: quantity("1Gi")}},
+		},
+	}
+	create(t, class)
+	create(t, volume)
+	create(t, claim)
+	// From then on the controllers know of both.
+	eventually(t, claim, func() error {
+		if claim.Status.Phase != corev1.ClaimBound {
+			return fmt.Errorf("phase %s", claim.Status.Phase)
+		}
+		return nil
+	})
+	for _, object := range []client.Object{class, claim} {
+		if err := admin.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone(t, claim)
+	// A class that nothing names goes at once: had the other not been kept, it would be gone by then.
+	free := &storagev1.VolumeAttributesClass{ObjectMeta: metav1.ObjectMeta{Name: "slow-" + ns}, DriverName: class.DriverName, Parameters: class.Parameters}
+	create(t, free)
+	if err := admin.Delete(t.Context(), free); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, free)
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(class), class); err != nil || class.DeletionTimestamp == nil {
+		t.Fatalf("a class in use: %v, deleted at %v", err, class.DeletionTimestamp)
+	}
+	if err := admin.Delete(t.Context(), volume); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, class)
 }
