@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cluster-bootstrap/token/api"
-	"k8s.io/cluster-bootstrap/token/jws"
 	"k8s.io/cluster-bootstrap/util/secrets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -56,9 +55,9 @@ func (r *signer) Reconcile(ctx context.Context, info *corev1.ConfigMap) (reconci
 	if err := r.client.List(ctx, &list, client.InNamespace(metav1.NamespaceSystem)); err != nil {
 		return reconcile.Result{}, fmt.Errorf("listing tokens: %w", err)
 	}
-	signed, err := sign(info.Data, tokens(list.Items, r.now()))
-	if err != nil || maps.Equal(signed, info.Data) {
-		return reconcile.Result{}, err
+	signed := sign(info.Data, tokens(list.Items, r.now()))
+	if maps.Equal(signed, info.Data) {
+		return reconcile.Result{}, nil
 	}
 	changed := info.DeepCopy()
 	changed.Data = signed
@@ -87,10 +86,10 @@ func tokens(all []corev1.Secret, now time.Time) map[string]string {
 }
 
 // sign returns data with a signature of each token on its kubeconfig, and no others.
-func sign(data, tokens map[string]string) (map[string]string, error) {
+func sign(data, tokens map[string]string) map[string]string {
 	kubeconfig, has := data[api.KubeConfigKey]
 	if !has {
-		return data, nil
+		return data
 	}
 	signed := map[string]string{}
 	for key, value := range data {
@@ -99,11 +98,7 @@ func sign(data, tokens map[string]string) (map[string]string, error) {
 		}
 	}
 	for id, key := range tokens {
-		signature, err := jws.ComputeDetachedSignature(kubeconfig, id, key)
-		if err != nil {
-			return nil, fmt.Errorf("signing with token %s: %w", id, err)
-		}
-		signed[api.JWSSignatureKeyPrefix+id] = signature
+		signed[api.JWSSignatureKeyPrefix+id] = signature(kubeconfig, id, key)
 	}
-	return signed, nil
+	return signed
 }
