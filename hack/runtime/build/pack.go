@@ -5,10 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // entry is a line of the index: a program, the SHA-256 of its content and its size in bytes.
@@ -34,11 +33,10 @@ func pack(name, path, target string) (entry, int, error) {
 			return e, 0, nil
 		}
 	}
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(2<<20))
+	packed, err := exec.Command("zstd", "--ultra", "-22", "--quiet", "--stdout", path).Output()
 	if err != nil {
-		return entry{}, 0, err
+		return entry{}, 0, fmt.Errorf("compressing with zstd: %w", err)
 	}
-	packed := encoder.EncodeAll(content, nil)
 	return e, len(packed), replace(file, packed)
 }
 
