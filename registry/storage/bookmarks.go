@@ -8,9 +8,12 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// longestBookmarkPeriod bounds the timers that are taken for the one that has a watch cache send bookmarks, about once a
-// second. It is the only one of a watch cache that is short.
-const longestBookmarkPeriod = 2 * time.Second
+// A watch cache sends bookmarks about once a second. It has a shorter timer, ten times a second, for asking etcd how far it is,
+// which ends only while somebody waits for the answer, and longer ones.
+const (
+	shortestBookmarkPeriod = time.Second
+	longestBookmarkPeriod  = 2 * time.Second
+)
 
 // bookmarkClock is the clock of one watch cache. While nobody watches, there is nobody to send bookmarks to, and the timer
 // for that rests.
@@ -25,7 +28,7 @@ type bookmarkClock struct {
 func newBookmarkClock() *bookmarkClock { return &bookmarkClock{} }
 
 func (c *bookmarkClock) NewTimer(d time.Duration) clock.Timer {
-	if d > longestBookmarkPeriod {
+	if d < shortestBookmarkPeriod || d > longestBookmarkPeriod {
 		return c.alignedClock.NewTimer(d)
 	}
 	c.mu.Lock()

@@ -61,11 +61,20 @@ func TestBookmarkTimerRestsWhenTheLastWatcherHasGone(t *testing.T) {
 	})
 }
 
-func TestLongTimersOfAWatchCacheDoNotRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		timer := newBookmarkClock().NewTimer(15 * time.Second)
-		<-timer.C()
-		timer.Reset(15 * time.Second)
-		<-timer.C()
-	})
+func TestOtherTimersOfAWatchCacheDoNotRest(t *testing.T) {
+	for _, d := range []time.Duration{100 * time.Millisecond, 15 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := newBookmarkClock()
+			bookmarks := clock.NewTimer(time.Second)
+			defer bookmarks.Stop()
+			timer := clock.NewTimer(d)
+			<-timer.C()
+			timer.Reset(d)
+			<-timer.C()
+			<-bookmarks.C()
+			bookmarks.Reset(time.Second)
+			clock.watched(t.Context())
+			<-bookmarks.C()
+		})
+	}
 }
