@@ -39,7 +39,7 @@ type controller struct {
 	ca      *authority
 	// reserved are names and addresses that no node's certificate is for.
 	reserved []string
-	now     func() time.Time
+	now      func() time.Time
 }
 
 // Config is what the controller needs besides clients.

@@ -211,3 +211,21 @@ func TestKubeconfig(t *testing.T) {
 		t.Errorf("read back %s, mode %o", config.Host, info.Mode().Perm())
 	}
 }
+
+func TestRenewalIsWhenEnsureRenewsFirst(t *testing.T) {
+	o := options(t)
+	o.Now = time.Now()
+	first := ensure(t, o)
+	if left := first.Renewal.Sub(o.Now); left < leafLife/2 || left > leafLife {
+		t.Fatalf("to be renewed in %s of %s", left, leafLife)
+	}
+	o.Now = first.Renewal.Add(-time.Second)
+	if same := ensure(t, o); !bytes.Equal(same.Serving.CertPEM, first.Serving.CertPEM) {
+		t.Error("renewed before it is due")
+	}
+	o.Now = first.Renewal
+	again := ensure(t, o)
+	if bytes.Equal(again.Serving.CertPEM, first.Serving.CertPEM) || !again.Renewal.After(first.Renewal) {
+		t.Errorf("not renewed when it is due; next on %s", again.Renewal)
+	}
+}
