@@ -34,8 +34,8 @@ var (
 	node = regexp.MustCompile(`(?:TOP-LEVEL )?\[(?:It|BeforeEach|JustBeforeEach|AfterEach|JustAfterEach|DeferCleanup \(Each\))\] `)
 	// version is what the suite logs of the server.
 	version = regexp.MustCompile(`kube-apiserver version: (\S+)`)
-	// summary is the suite's last word.
-	summary = regexp.MustCompile(`^Ran [0-9]+ of [0-9]+ Specs in `)
+	// summary is the suite's last word when it went through to its end, be it with failures.
+	summary = regexp.MustCompile(`^(?:SUCCESS!|FAIL!) -- [0-9]+ Passed \| `)
 )
 
 // reading is what the log of a running suite has told so far.
@@ -45,7 +45,7 @@ type reading struct {
 	ended func(r Result, block string)
 	// version of the server; empty until the suite has asked.
 	version string
-	// complete is set when the suite has summed up: no test is to come.
+	// complete is set when the suite has summed up a run that nobody cut off.
 	complete bool
 }
 

@@ -48,6 +48,7 @@ TOP-LEVEL [DeferCleanup (Each)] [sig-apps] DaemonSet [Serial] should run [Confor
   [DeferCleanup (Each)] /src/a.go:1
 ------------------------------
 Ran 3 of 7579 Specs in 6.354 seconds
+FAIL! -- 1 Passed | 2 Failed | 0 Pending | 7576 Skipped
 `
 
 // oneByOne is what it writes of tests that are alone: the name first, as it begins, then all that happens.
@@ -77,6 +78,7 @@ func TestLogTellsHowTestsEnded(t *testing.T) {
 	}{
 		"side by side":           {sideBySide, []string{"passed " + update, "failed " + rollback, "panicked " + run}, true},
 		"one by one and cut off": {oneByOne, []string{"passed " + run, "timedout " + rollback}, false},
+		"interrupted":            {strings.Replace(sideBySide, "FAIL! --", "FAIL! - Interrupted by User --", 1), []string{"passed " + update, "failed " + rollback, "panicked " + run}, false},
 		"nothing":                {"", nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
