@@ -1,6 +1,7 @@
 package quietqueues_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +19,11 @@ import (
 // tickers counts the tickers that run.
 type tickers struct {
 	clock.RealClock
-	running int
+	running atomic.Int32
 }
 
 func (t *tickers) NewTicker(d time.Duration) clock.Ticker {
-	t.running++
+	t.running.Add(1)
 	return &ticker{t.RealClock.NewTicker(d), t}
 }
 
@@ -32,7 +33,7 @@ type ticker struct {
 }
 
 func (t *ticker) Stop() {
-	t.of.running--
+	t.of.running.Add(-1)
 	t.Ticker.Stop()
 }
 
@@ -41,11 +42,11 @@ func TestNamedQueuesHaveNoTicker(t *testing.T) {
 		tickers := &tickers{}
 		queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Name: "any", Clock: tickers})
 		synctest.Wait()
-		if tickers.running == 0 {
+		if tickers.running.Load() == 0 {
 			t.Error("the queue had no ticker to begin with: the package is not needed any more")
 		}
 		time.Sleep(time.Second)
-		if tickers.running != 0 {
+		if tickers.running.Load() != 0 {
 			t.Error("the ticker goes on: another provider of metrics was first")
 		}
 		queue.Add("item")
