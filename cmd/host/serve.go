@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -71,6 +70,6 @@ func started() (stop func()) {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		klog.ErrorS(err, "Telling systemd that the process is ready")
 	}
-	timer := time.AfterFunc(settled, debug.FreeOSMemory)
+	timer := time.AfterFunc(settled, giveMemoryBack)
 	return func() { timer.Stop() }
 }
