@@ -28,6 +28,7 @@ import (
 type bench struct {
 	binary, images string
 	rounds, pods   int
+	kills          int
 	idle           time.Duration
 	report         func(figure, format string, args ...any)
 }
@@ -41,7 +42,13 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.controlPlane(ctx); err != nil {
 		return fmt.Errorf("measuring the control plane alone: %w", err)
 	}
-	return b.node(ctx)
+	if err := b.node(ctx); err != nil {
+		return err
+	}
+	if err := b.agents(ctx); err != nil {
+		return fmt.Errorf("measuring agents: %w", err)
+	}
+	return nil
 }
 
 // controlPlane measures server --no-node.
@@ -116,12 +123,9 @@ func (b *bench) steady(ctx context.Context) error {
 	if _, _, err := s.firstPod(ctx); err != nil {
 		return err
 	}
-	u, share, err := idle(s.cmd.Process.Pid, b.idle)
-	if err != nil {
+	if err := b.reportIdle("idle", s.cmd.Process.Pid); err != nil {
 		return err
 	}
-	b.report("idle: memory", "%d MB RSS, %d MB of it anonymous", u.rss>>20, u.anonymous>>20)
-	b.report("idle: CPU", "%.2f %% of a core over %s", 100*share, b.idle)
 	var took []time.Duration
 	for i := range b.pods {
 		began := time.Now()
@@ -132,10 +136,24 @@ func (b *bench) steady(ctx context.Context) error {
 	}
 	slices.Sort(took)
 	b.report("Pod creation to Running, one at a time", "%s (p50), %s (p90)", round(took[len(took)/2]), round(took[len(took)*9/10]))
+	if s, err = b.restarts(ctx, s); err != nil {
+		return err
+	}
 	if err := s.stop(); err != nil {
 		return err
 	}
 	return b.remove(ctx, dir)
+}
+
+// reportIdle measures a process with nothing to do.
+func (b *bench) reportIdle(what string, pid int) error {
+	u, share, err := idle(pid, b.idle)
+	if err != nil {
+		return err
+	}
+	b.report(what+": memory", "%d MB RSS, %d MB of it anonymous", u.rss>>20, u.anonymous>>20)
+	b.report(what+": CPU", "%.2f %% of a core over %s", 100*share, b.idle)
+	return nil
 }
 
 // directory is a fresh data directory with the image to load.

@@ -13,16 +13,21 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/coracle-k8s/coracle/e2e/machines"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	machines.Init()
+	os.Exit(run())
+}
 
 func run() int {
 	var b bench
 	flag.StringVar(&b.binary, "binary", "bin/coracle", "the binary to measure")
 	flag.StringVar(&b.images, "images", "bin/images/web-v1.tar", "an archive with the image web:v1")
 	flag.IntVar(&b.rounds, "rounds", 5, "starts to take the median of")
+	flag.IntVar(&b.kills, "kills", 10, "times to kill a server and start it again")
 	flag.IntVar(&b.pods, "pods", 20, "Pods to create, one at a time")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long to look at the idle process")
 	flag.Parse()
