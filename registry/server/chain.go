@@ -25,6 +25,7 @@ func (s *Server) chain(api http.Handler, c *genericapiserver.Config) http.Handle
 	h = serverfilters.WithTimeoutForNonLongRunningRequests(h, c.LongRunningFunc)
 	h = filters.WithRequestDeadline(h, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc, c.Serializer, c.RequestTimeout)
 	h = serverfilters.WithWaitGroup(h, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)
+	h = endLongRunning(h, s.stopping, c.LongRunningFunc)
 	h = filters.WithCacheControl(h)
 	h = serverfilters.WithHTTPLogging(h)
 	h = filters.WithLatencyTrackers(h)

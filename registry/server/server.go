@@ -47,7 +47,9 @@ type Server struct {
 	services     []*restful.WebService
 	bootstrap    *bootstrap.Bootstrap
 	run          func(context.Context) error
-	complete     chan struct{} // closed when all URLs are known
+	stopping     stopping
+	stop         context.CancelFunc // makes stopping end
+	complete     chan struct{}      // closed when all URLs are known
 	ready        chan struct{}
 }
 
@@ -58,6 +60,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("configuring the API server: %w", err)
 	}
 	s := &Server{config: c, door: inprocess.NewDoor(), complete: make(chan struct{}), ready: make(chan struct{})}
+	s.stopping.Context, s.stop = context.WithCancel(context.Background())
 	if s.scheme, err = scheme.New(); err != nil {
 		return nil, fmt.Errorf("building the scheme: %w", err)
 	}
@@ -75,6 +78,8 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 // Run serves until ctx ends, and returns when everything has stopped.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.backend.Close()
+	defer s.stop()
+	defer context.AfterFunc(ctx, s.stop)()
 	informersCtx, stop := context.WithCancel(ctx)
 	defer s.informers.Shutdown()
 	defer stop()
