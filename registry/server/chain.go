@@ -25,11 +25,11 @@ func (s *Server) chain(api http.Handler, c *genericapiserver.Config) http.Handle
 	h = serverfilters.WithTimeoutForNonLongRunningRequests(h, c.LongRunningFunc)
 	h = filters.WithRequestDeadline(h, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc, c.Serializer, c.RequestTimeout)
 	h = serverfilters.WithWaitGroup(h, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)
-	h = endLongRunning(h, s.stopping, c.LongRunningFunc)
 	h = filters.WithCacheControl(h)
 	h = serverfilters.WithHTTPLogging(h)
 	h = filters.WithLatencyTrackers(h)
 	h = routine.WithRoutine(h, c.LongRunningFunc) // spares long-running requests the stack of all that is above
+	h = endLongRunning(h, s.stopping, c.LongRunningFunc)
 	h = filters.WithRequestInfo(h, c.RequestInfoResolver)
 	h = filters.WithRequestReceivedTimestamp(h)
 	h = filters.WithMuxAndDiscoveryComplete(h, s.complete)
