@@ -21,7 +21,7 @@ var recipe embed.FS
 // Images writes the suite's images as one archive, unless the cache has that of these programs and this recipe, and returns
 // its path. What is made of Debian's packages needs root and a Debian.
 func Images(ctx context.Context, cache, programs string, out io.Writer) (string, error) {
-	key, err := sum(recipe, []string{"busybox.sh", "debian.sh", "contents.go", "tree.go"}, filepath.Base(programs))
+	key, err := Sum(recipe, []string{"busybox.sh", "debian.sh", "contents.go", "tree.go"}, filepath.Base(programs))
 	if err != nil {
 		return "", err
 	}
@@ -35,7 +35,7 @@ func Images(ctx context.Context, cache, programs string, out io.Writer) (string,
 	if err := m.gather(ctx, cache, out); err != nil {
 		return "", err
 	}
-	if m.kubernetes, err = moduleFact(ctx, "suite", kubernetes, "{{.Dir}}"); err != nil {
+	if m.kubernetes, err = ModuleFact(ctx, suiteModule, kubernetes, "{{.Dir}}"); err != nil {
 		return "", err
 	}
 	images, err := m.images()

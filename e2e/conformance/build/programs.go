@@ -20,67 +20,115 @@ import (
 // one another's dependencies, and none of them the product's.
 const Modules = "e2e/conformance/modules"
 
-// program is a Go program of a module in Modules.
-type program struct {
-	name, module, pkg string
-	// test makes it the package's test binary.
-	test bool
+// Program is a Go program that is built from a module which says of which version it is.
+type Program struct {
+	// Name is the file name that it gets.
+	Name string
+	// Module is the folder of the module, from the repository's root.
+	Module string
+	// Package is what is built; with Test its test binary.
+	Package string
+	Test    bool
+	// Cgo links C, too.
+	Cgo bool
+	// Tags are build tags, separated by commas; Flags are further flags of the linker.
+	Tags, Flags string
 }
 
 const kubernetes = "k8s.io/kubernetes"
 
+// suiteModule is the module of the suite itself.
+const suiteModule = Modules + "/suite"
+
 // programs are the suite's own and those in its images.
-var programs = []program{
-	{name: "kubectl", module: "suite", pkg: kubernetes + "/cmd/kubectl"},
-	{name: "ginkgo", module: "suite", pkg: "github.com/onsi/ginkgo/v2/ginkgo"},
-	{name: "e2e.test", module: "suite", pkg: kubernetes + "/test/e2e", test: true},
-	{name: "agnhost", module: "suite", pkg: kubernetes + "/test/images/agnhost"},
-	{name: "regression-issue-74839", module: "suite", pkg: kubernetes + "/test/images/regression-issue-74839"},
-	{name: "nnp", module: "suite", pkg: kubernetes + "/test/images/nonewprivs"},
-	{name: "sample-apiserver", module: "apiserver", pkg: "k8s.io/sample-apiserver"},
-	{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
+var programs = []Program{
+	{Name: "kubectl", Module: suiteModule, Package: kubernetes + "/cmd/kubectl"},
+	{Name: "ginkgo", Module: suiteModule, Package: "github.com/onsi/ginkgo/v2/ginkgo"},
+	{Name: "e2e.test", Module: suiteModule, Package: kubernetes + "/test/e2e", Test: true},
+	{Name: "agnhost", Module: suiteModule, Package: kubernetes + "/test/images/agnhost"},
+	{Name: "regression-issue-74839", Module: suiteModule, Package: kubernetes + "/test/images/regression-issue-74839"},
+	{Name: "nnp", Module: suiteModule, Package: kubernetes + "/test/images/nonewprivs"},
+	{Name: "sample-apiserver", Module: Modules + "/apiserver", Package: "k8s.io/sample-apiserver"},
+	{Name: "etcd", Module: Modules + "/etcd", Package: "go.etcd.io/etcd/server/v3"},
 }
 
 // Programs builds the programs that the cache does not hold yet and returns the folder they are in, one for each state of
 // the modules. Progress is told on out.
 func Programs(ctx context.Context, cache string, out io.Writer) (string, error) {
-	key, err := sum(os.DirFS(Modules), []string{"suite/go.mod", "suite/go.sum", "apiserver/go.mod", "apiserver/go.sum", "etcd/go.mod", "etcd/go.sum"}, "")
+	key, err := Sum(os.DirFS(Modules), []string{"suite/go.mod", "suite/go.sum", "apiserver/go.mod", "apiserver/go.sum", "etcd/go.mod", "etcd/go.sum"}, "")
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(cache, "programs-"+key)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	for _, p := range programs {
-		path := filepath.Join(dir, p.name)
-		if _, err := os.Stat(path); err == nil {
-			continue
+	if missing := Missing(dir, programs); len(missing) > 0 {
+		flags, err := VersionFlags(ctx, suiteModule)
+		if err != nil {
+			return "", err
 		}
-		if err := p.build(ctx, path, out); err != nil {
-			return "", fmt.Errorf("building %s: %w", p.name, err)
+		for i := range missing {
+			missing[i].Flags = flags
+		}
+		if err := Build(ctx, dir, missing, out); err != nil {
+			return "", err
 		}
 	}
 	return dir, nil
 }
 
-// build writes the program to path, whole or not at all.
-func (p program) build(ctx context.Context, path string, out io.Writer) error {
-	version, err := moduleFact(ctx, "suite", kubernetes, "{{.Version}}")
-	if err != nil {
+// Missing are those of the programs that a folder does not hold.
+func Missing(dir string, programs []Program) []Program {
+	var missing []Program
+	for _, p := range programs {
+		if _, err := os.Stat(filepath.Join(dir, p.Name)); err != nil {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+// Build builds programs into a folder, given by its absolute path, which it makes if need be: each whole or not at all, so that Missing tells what
+// there still is to do when it was interrupted. Progress is told on out.
+func Build(ctx context.Context, dir string, programs []Program, out io.Writer) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "building %s\n", p.name)
-	began := time.Now()
-	verb := []string{"build"}
-	if p.test {
-		verb = []string{"test", "-c"}
+	for _, p := range programs {
+		if err := p.build(ctx, filepath.Join(dir, p.Name), out); err != nil {
+			return fmt.Errorf("building %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// VersionFlags are the linker's flags by which Kubernetes' programs know which release they are: that which a module asks for.
+func VersionFlags(ctx context.Context, module string) (string, error) {
+	version, err := ModuleFact(ctx, module, kubernetes, "{{.Version}}")
+	if err != nil {
+		return "", err
+	}
+	var minor int
+	if _, err := fmt.Sscanf(version, "v1.%d.", &minor); err != nil {
+		return "", fmt.Errorf("reading the version %q: %w", version, err)
 	}
 	const stamp = "k8s.io/component-base/version.git"
-	ldflags := fmt.Sprintf("-s -w -X %sVersion=%s -X %sMajor=1 -X %sMinor=36 -X k8s.io/client-go/pkg/version.gitVersion=%s", stamp, version, stamp, stamp, version)
-	cmd := exec.CommandContext(ctx, "go", append(verb, "-ldflags", ldflags, "-o", path+".new", p.pkg)...)
-	cmd.Dir = filepath.Join(Modules, p.module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	return fmt.Sprintf("-X %sVersion=%s -X %sMajor=1 -X %sMinor=%d -X k8s.io/client-go/pkg/version.gitVersion=%s", stamp, version, stamp, stamp, minor, version), nil
+}
+
+// build writes the program to path, which is absolute.
+func (p Program) build(ctx context.Context, path string, out io.Writer) error {
+	fmt.Fprintf(out, "building %s\n", p.Name)
+	began := time.Now()
+	verb := []string{"build"}
+	if p.Test {
+		verb = []string{"test", "-c"}
+	}
+	cgo := "CGO_ENABLED=0"
+	if p.Cgo {
+		cgo = "CGO_ENABLED=1"
+	}
+	cmd := exec.CommandContext(ctx, "go", append(verb, "-tags", p.Tags, "-ldflags", strings.TrimSpace("-s -w "+p.Flags), "-o", path+".new", p.Package)...)
+	cmd.Dir = p.Module
+	cmd.Env = append(os.Environ(), cgo, "GOWORK=off")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, output)
 	}
@@ -88,10 +136,10 @@ func (p program) build(ctx context.Context, path string, out io.Writer) error {
 	return os.Rename(path+".new", path)
 }
 
-// moduleFact asks the go command for a fact on a module that one of Modules requires.
-func moduleFact(ctx context.Context, module, path, format string) (string, error) {
+// ModuleFact asks the go command for a fact (a template as of go list -m) on a module that the one in a folder requires.
+func ModuleFact(ctx context.Context, module, path, format string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", format, path)
-	cmd.Dir = filepath.Join(Modules, module)
+	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	out, err := cmd.Output()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
@@ -103,8 +151,8 @@ func moduleFact(ctx context.Context, module, path, format string) (string, error
 	return strings.TrimSpace(string(out)), nil
 }
 
-// sum is a short hash of files and a word.
-func sum(files fs.FS, names []string, word string) (string, error) {
+// Sum is a short hash of files and a word.
+func Sum(files fs.FS, names []string, word string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, word)
 	for _, name := range names {
