@@ -74,8 +74,8 @@ conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nod
 e2e: go packages build images ## clusters of several nodes: joining, loss, partitions, restarts, networks (FOCUS=name)
 	@hack/leftovers.sh $(GO) test -count=1 -v -timeout 40m -run '$(FOCUS)' ./e2e/nodes
 
-bench: packages build images ## start-up, idle and latency figures, as docs/benchmarks.md records them
-	@$(GO) run ./hack/bench $(ARGS)
+bench: packages build images ## start-up, idle and latency figures beside upstream's, as docs/benchmarks.md records them (PEER=none)
+	@$(GO) run ./hack/bench -peer $(call quote,$(PEER)) $(ARGS)
 
 build: go runtime ## bin/coracle
 	@echo "building bin/coracle (minutes the first time)"

@@ -4,62 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/coracle-k8s/coracle/e2e/machines"
-	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
 // agents measures how fast machines join a cluster, and the last of them with nothing to do.
-func (b *bench) agents(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "cb")
+func (b *bench) agents(ctx context.Context, c contender) (err error) {
+	f, err := c.fleet(ctx)
 	if err != nil {
 		return err
 	}
-	program, err := filepath.Abs(b.binary)
-	if err != nil {
-		return err
-	}
-	c, err := machines.Create(machines.Config{Dir: dir, Program: program, CgroupRoot: nodens.CgroupRoot() + "/machines"})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Down()) }()
-	if err := c.Up(ctx, func(string) {}); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, f.Down()) }()
 	var took []time.Duration
 	for range b.rounds {
-		t, err := join(ctx, c)
+		t, err := join(ctx, f)
 		if err != nil {
 			return err
 		}
 		took = append(took, t)
 	}
-	b.report("agent: exec to node Ready, joining", "%s", median(took))
-	pids, err := c.Agent(b.rounds).Coracle()
-	if err != nil || len(pids) != 1 {
-		return fmt.Errorf("looking for the agent's process: %d found: %w", len(pids), err)
+	b.report(c, "agent: exec to node Ready, joining", "%s", median(took))
+	pids, err := f.AgentProcesses()
+	if err != nil {
+		return err
 	}
-	return b.reportIdle("agent, idle", pids[0])
+	return b.reportIdle(c, "agent, idle", pids)
 }
 
-// join has another machine join c and returns how long it took from exec to Ready. The token is there before.
-func join(ctx context.Context, c *machines.Cluster) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+// join has another machine join and returns how long it took from exec to Ready.
+func join(ctx context.Context, f fleet) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	n, err := c.AddNode()
+	name, err := f.Add()
 	if err != nil {
 		return 0, err
 	}
-	config, err := c.AdminConfig()
+	config, err := f.AdminConfig()
 	if err != nil {
 		return 0, err
 	}
@@ -67,20 +51,19 @@ func join(ctx context.Context, c *machines.Cluster) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	named := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", n.Name).String()}
-	w, err := client.CoreV1().Nodes().Watch(ctx, named)
+	w, err := client.CoreV1().Nodes().Watch(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
 	if err != nil {
 		return 0, err
 	}
 	defer w.Stop()
-	if err := n.Start(ctx); err != nil { // returns when the process is there
+	began, err := f.Join(ctx)
+	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
 	for e := range w.ResultChan() {
 		if node, ok := e.Object.(*corev1.Node); ok && nodeReady(node) {
 			return time.Since(began), nil
 		}
 	}
-	return 0, fmt.Errorf("waiting until %s is Ready: the watch ended: %w", n.Name, ctx.Err())
+	return 0, fmt.Errorf("waiting until %s is Ready: the watch ended: %w", name, context.Cause(ctx))
 }
