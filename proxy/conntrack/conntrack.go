@@ -28,6 +28,9 @@ type ends map[netip.AddrPort]struct{}
 func NewTable(s *service.Snapshot) Table {
 	t := Table{addresses: map[netip.AddrPort]ends{}, ports: map[uint16]ends{}}
 	for _, svc := range s.Services {
+		if svc.Foreign {
+			continue
+		}
 		for i := range svc.Ports {
 			t.add(svc, &svc.Ports[i])
 		}

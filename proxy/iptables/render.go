@@ -37,6 +37,10 @@ func render(s *service.Snapshot, node Node, memo map[types.NamespacedName]*part)
 	whole.dns()
 	var chains Rules
 	for _, name := range sortedNames(s.Services) {
+		if s.Services[name].Foreign {
+			delete(memo, name)
+			continue
+		}
 		p := memo[name]
 		if p == nil || p.of != s.Services[name] {
 			p = newPart(s.Services[name], node)

@@ -81,15 +81,31 @@ func TestChanceIsWhatTheKernelPrints(t *testing.T) {
 	}
 }
 
-func TestServicesOfTheOtherFamilyLeaveNoRules(t *testing.T) {
-	tracker := service.NewTracker("here")
-	six := &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: "fd00::1", ClusterIPs: []string{"fd00::1"},
-		Ports: []corev1.ServicePort{{Protocol: corev1.ProtocolTCP, Port: 80}}}}
-	six.Namespace, six.Name = "ns", "six"
-	empty := len(renderAnew(tracker.Snapshot()))
-	tracker.SetService(six)
-	if got := len(renderAnew(tracker.Snapshot())); got != empty {
-		t.Errorf("%d chains, want %d", got, empty)
+func TestServicesOfOthersLeaveNoRules(t *testing.T) {
+	tracker, memo := service.NewTracker("here"), map[types.NamespacedName]*part{}
+	set := func(address string, labels map[string]string) {
+		s := &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: address, ClusterIPs: []string{address},
+			Ports: []corev1.ServicePort{{Protocol: corev1.ProtocolTCP, Port: 80}}}}
+		s.Namespace, s.Name, s.Labels = "ns", "name", labels
+		tracker.SetService(s)
+	}
+	empty := render(tracker.Snapshot(), testNode(), memo)
+	set("fd00::1", nil)
+	if got := render(tracker.Snapshot(), testNode(), memo); !slices.Equal(got, empty) {
+		t.Errorf("the other family: %v, want %v", got, empty)
+	}
+	set("10.96.0.1", nil)
+	ours := render(tracker.Snapshot(), testNode(), memo)
+	if slices.Equal(ours, empty) {
+		t.Error("no rules for a service of ours")
+	}
+	set("10.96.0.1", map[string]string{"service.kubernetes.io/service-proxy-name": "theirs"})
+	if got := render(tracker.Snapshot(), testNode(), memo); !slices.Equal(got, empty) {
+		t.Errorf("another proxy's: %v, want %v", got, empty)
+	}
+	set("10.96.0.1", nil)
+	if got := render(tracker.Snapshot(), testNode(), memo); !slices.Equal(got, ours) {
+		t.Errorf("ours again: %v, want %v", got, ours)
 	}
 }
 

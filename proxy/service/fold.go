@@ -12,6 +12,9 @@ import (
 	"github.com/coracle-k8s/coracle/apis/core"
 )
 
+// serviceProxyName marks Services that another proxy than the default one serves.
+const serviceProxyName = "service.kubernetes.io/service-proxy-name"
+
 // place is the node that a picture is for.
 type place struct{ node, zone string }
 
@@ -22,6 +25,7 @@ func fold(object *corev1.Service, slicesOf []*discoveryv1.EndpointSlice, here pl
 		Type:           object.Spec.Type,
 		ExternalName:   object.Spec.ExternalName,
 		Headless:       core.IsHeadless(object),
+		Foreign:        object.Labels[serviceProxyName] != "",
 		InternalLocal:  core.InternalLocal(object),
 		ExternalLocal:  core.ExternalLocal(object),
 		External:       core.ExternallyAccessible(object),

@@ -160,8 +160,12 @@ func TestServicesOfOtherProxiesAreLeftAlone(t *testing.T) {
 	tracker.SetService(webService())
 	tracker.Snapshot()
 	tracker.SetService(webService(func(s *corev1.Service) { s.Labels = map[string]string{serviceProxyName: "theirs"} }))
-	if tracker.Snapshot().Services[web] != nil {
-		t.Error("the Service is still served")
+	if s := tracker.Snapshot().Services[web]; s == nil || !s.Foreign {
+		t.Errorf("%+v, want a Service whose packets are another proxy's", s)
+	}
+	tracker.SetService(webService())
+	if s := tracker.Snapshot().Services[web]; s == nil || s.Foreign {
+		t.Errorf("%+v, want a Service of ours again", s)
 	}
 }
 

@@ -29,6 +29,8 @@ type Service struct {
 	// ClusterIPs are its addresses, none for a headless one.
 	ClusterIPs []netip.Addr
 	Headless   bool
+	// Foreign says that another proxy leads its packets. Its names are ours like others'.
+	Foreign bool
 	// ExternalIPs are further addresses, LoadBalancerIPs those of its load
 	// balancer that packets arrive with.
 	ExternalIPs, LoadBalancerIPs []netip.Addr

@@ -11,9 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// serviceProxyName marks Services that another proxy than the default one serves.
-const serviceProxyName = "service.kubernetes.io/service-proxy-name"
-
 // Tracker folds changes into pictures. Only what has changed since the last
 // picture is folded again. It is safe for concurrent use.
 type Tracker struct {
@@ -56,10 +53,6 @@ func (t *Tracker) Changes() <-chan struct{} {
 // SetService adds or updates a Service.
 func (t *Tracker) SetService(service *corev1.Service) {
 	name := types.NamespacedName{Namespace: service.Namespace, Name: service.Name}
-	if service.Labels[serviceProxyName] != "" {
-		t.RemoveService(name)
-		return
-	}
 	t.change(name, func() { t.services[name] = service })
 }
 
