@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/miekg/dns"
@@ -32,14 +33,14 @@ func (s *Server) handle(ctx context.Context, question *dns.Msg) *dns.Msg {
 	answer := new(dns.Msg).SetReply(question)
 	answer.Authoritative, answer.RecursionAvailable = true, true
 	answer.Answer, answer.Extra = r.answer, r.extra
-	if r.alias != "" {
-		answer.Answer = append(answer.Answer, s.behind(ctx, question, r.alias)...)
+	switch {
+	case r.alias != "":
+		s.follow(ctx, question, answer, r.alias)
+	case r.denies(q.Qtype):
+		answer.Ns = []dns.RR{s.zone.soa(cmp.Or(r.apex, s.zone.domain))}
 	}
 	if r.unknown {
 		answer.Rcode = dns.RcodeNameError
-	}
-	if len(answer.Answer) == 0 {
-		answer.Ns = []dns.RR{s.zone.soa()}
 	}
 	return answer
 }
@@ -78,18 +79,20 @@ func respell(answer *dns.Msg, name string) {
 	}
 }
 
-// behind returns the records of a name elsewhere that one of ours stands for.
-func (s *Server) behind(ctx context.Context, question *dns.Msg, name string) []dns.RR {
-	q := question.Question[0]
-	if q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA {
-		return nil
+// follow completes an answer that ends with an alias of a name elsewhere. What the node's resolvers say of that name is then
+// what the whole answer says: https://www.rfc-editor.org/rfc/rfc6604
+func (s *Server) follow(ctx context.Context, question, answer *dns.Msg, name string) {
+	if !question.RecursionDesired {
+		return
 	}
-	next := new(dns.Msg).SetQuestion(name, q.Qtype)
-	found, err := s.forwarder.ask(ctx, next)
-	if err != nil || found.Rcode != dns.RcodeSuccess {
-		return nil
+	found, err := s.forwarder.ask(ctx, new(dns.Msg).SetQuestion(name, question.Question[0].Qtype))
+	if err != nil || found.Rcode != dns.RcodeSuccess && found.Rcode != dns.RcodeNameError {
+		answer.Rcode = dns.RcodeServerFailure
+		return
 	}
-	return found.Copy().Answer
+	found = found.Copy()
+	answer.Rcode, answer.Ns = found.Rcode, found.Ns
+	answer.Answer = append(answer.Answer, found.Answer...)
 }
 
 // fit makes an answer as large as the client takes, and repeats its OPT record.

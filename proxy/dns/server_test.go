@@ -63,6 +63,7 @@ func newServer(t *testing.T, resolvers ...netip.AddrPort) *Server {
 	t.Helper()
 	s, err := New(Config{
 		Tracker: testTracker(), Address: netip.MustParseAddr("10.96.0.10"),
+		Inside:     []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12"), netip.MustParsePrefix("fd00::/62")},
 		ResolvConf: filepath.Join(t.TempDir(), "resolv.conf"), Port: freePort(t),
 	})
 	if err != nil {
@@ -123,6 +124,63 @@ func TestExternalNameComesWithTheAddress(t *testing.T) {
 	answer := s.handle(t.Context(), ask("away.default.svc.cluster.local.", dns.TypeA))
 	if len(answer.Answer) != 2 || answer.Answer[0].Header().Rrtype != dns.TypeCNAME || answer.Answer[1].Header().Rrtype != dns.TypeA {
 		t.Errorf("answer: %v", answer)
+	}
+}
+
+// TestDenials checks that what is denied is denied as a whole: code, and the record by which resolvers remember it.
+func TestDenials(t *testing.T) {
+	const svc = ".default.svc.cluster.local."
+	s := newServer(t, newUpstream(t, func(q *dns.Msg) *dns.Msg {
+		m := new(dns.Msg).SetRcode(q, dns.RcodeNameError)
+		m.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "com.", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60}, Ns: "a.", Mbox: "b.", Minttl: 60}}
+		return m
+	}).address)
+	for _, test := range []struct {
+		name    string
+		kind    uint16
+		code    int
+		answers int
+		// zone is whose SOA record comes with it.
+		zone string
+	}{
+		{"web" + svc, dns.TypeMX, dns.RcodeSuccess, 0, "cluster.local."},
+		{"Web" + svc, dns.TypeA, dns.RcodeSuccess, 1, ""},
+		{"_tcp.web" + svc, dns.TypeA, dns.RcodeSuccess, 0, "cluster.local."},
+		{"none" + svc, dns.TypeA, dns.RcodeNameError, 0, "cluster.local."},
+		{"svc.cluster.local.", dns.TypeA, dns.RcodeSuccess, 0, "cluster.local."},
+		{"near" + svc, dns.TypeCNAME, dns.RcodeSuccess, 1, ""},
+		{"near" + svc, dns.TypeMX, dns.RcodeSuccess, 1, "cluster.local."},
+		{"lost" + svc, dns.TypeA, dns.RcodeNameError, 1, "cluster.local."},
+		{"away" + svc, dns.TypeA, dns.RcodeNameError, 1, "com."},
+		{"99.0.97.10.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, 0, "97.10.in-addr.arpa."},
+		{"20.0.96.10.in-addr.arpa.", dns.TypeA, dns.RcodeSuccess, 0, "96.10.in-addr.arpa."},
+		{"5.0.244.10.in-addr.arpa.", dns.TypeA, dns.RcodeSuccess, 0, "5.0.244.10.in-addr.arpa."},
+		{"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.", dns.TypePTR, dns.RcodeNameError, 0, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa."},
+		{"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.", dns.TypePTR, dns.RcodeNameError, 0, "com."},
+	} {
+		answer := s.handle(t.Context(), ask(test.name, test.kind))
+		zone := ""
+		if len(answer.Ns) == 1 {
+			zone = answer.Ns[0].Header().Name
+			if soa := answer.Ns[0].(*dns.SOA); soa.Hdr.Ttl != soa.Minttl {
+				t.Errorf("%s: remembered for %d or %d seconds", test.name, soa.Hdr.Ttl, soa.Minttl)
+			}
+		}
+		if answer.Rcode != test.code || len(answer.Answer) != test.answers || zone != test.zone {
+			t.Errorf("%s %s: %v, want code %d, %d records, SOA of %q", dns.TypeToString[test.kind], test.name, answer, test.code, test.answers, test.zone)
+		}
+	}
+}
+
+func TestAliasOfWhatNobodyAnswersFor(t *testing.T) {
+	s := newServer(t)
+	question := ask("away.default.svc.cluster.local.", dns.TypeA)
+	if answer := s.handle(t.Context(), question); answer.Rcode != dns.RcodeServerFailure || len(answer.Answer) != 1 {
+		t.Errorf("answer: %v, want the alias and a failure: nobody knows what is behind it", answer)
+	}
+	question.RecursionDesired = false
+	if answer := s.handle(t.Context(), question); answer.Rcode != dns.RcodeSuccess || len(answer.Answer) != 1 {
+		t.Errorf("answer: %v, want the alias alone", answer)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/coracle-k8s/coracle/proxy/service"
 )
@@ -16,6 +17,15 @@ type portName struct{ name, protocol string }
 
 func (p *portName) matches(name, protocol string) bool {
 	return p == nil || strings.ToLower(name) == p.name && strings.ToLower(protocol) == p.protocol
+}
+
+// hasPorts says whether there are names of ports of a protocol, in lower case, beneath a Service's.
+func hasPorts(svc *service.Service, protocol string) bool {
+	named := func(name string, p corev1.Protocol) bool { return name != "" && strings.ToLower(string(p)) == protocol }
+	return slices.ContainsFunc(svc.Ports, func(p service.Port) bool { return named(p.Name, p.Protocol) }) ||
+		svc.Headless && slices.ContainsFunc(svc.Endpoints, func(e service.Endpoint) bool {
+			return e.Ready && slices.ContainsFunc(e.Ports, func(p service.EndpointPort) bool { return named(p.Name, p.Protocol) })
+		})
 }
 
 // service answers for the name of a Service, or of one of its ports.

@@ -33,13 +33,22 @@ type zone struct {
 // reply is what a zone has to say to a question.
 type reply struct {
 	answer, extra []dns.RR
-	// unknown says that there is no such name.
+	// unknown says that there is no such name, and no name beneath it either: https://www.rfc-editor.org/rfc/rfc8020
+	// A name that has no records of the kind asked for, or only names beneath it, is known and has an empty answer.
 	unknown bool
 	// elsewhere says that the zone knows nothing of the name and others may.
 	elsewhere bool
-	// alias is a name outside of the zone that the answer ends with: its
-	// records belong to the answer too.
+	// alias is a name that the answer ends with: its records belong to the answer too.
 	alias string
+	// apex is the name of the zone that the answer is from; the cluster's domain unless set.
+	apex string
+}
+
+// denies says whether the answer is that there is nothing: then the zone's SOA record tells how long that may be remembered.
+// https://www.rfc-editor.org/rfc/rfc2308
+func (r *reply) denies(kind uint16) bool {
+	n := len(r.answer)
+	return r.unknown || n == 0 || !wantsAlias(kind) && r.answer[n-1].Header().Rrtype == dns.TypeCNAME
 }
 
 // answer looks a question up. Names in records are spelled as they were asked for.
@@ -47,19 +56,19 @@ func (z *zone) answer(q dns.Question, s *service.Snapshot) reply {
 	name := strings.ToLower(q.Name)
 	switch {
 	case dns.IsSubDomain(z.domain, name):
-		labels := dns.SplitDomainName(strings.TrimSuffix(name, z.domain))
-		return z.forward(q, labels, s)
+		return z.follow(q, z.forward(q, name, s), s)
 	case dns.IsSubDomain("in-addr.arpa.", name), dns.IsSubDomain("ip6.arpa.", name):
 		return z.reverse(q, name, s)
 	}
 	return reply{elsewhere: true}
 }
 
-// forward answers for names in the cluster's domain.
-func (z *zone) forward(q dns.Question, labels []string, s *service.Snapshot) reply {
+// forward answers for a name in the cluster's domain, in lower case.
+func (z *zone) forward(q dns.Question, name string, s *service.Snapshot) reply {
+	labels := dns.SplitDomainName(strings.TrimSuffix(name, z.domain))
 	switch n := len(labels); {
 	case n == 0:
-		return z.apex(q)
+		return z.apex(q, z.domain)
 	case n == 1 && labels[0] == "dns-version":
 		return txt(q, specification)
 	case labels[n-1] == "dns":
@@ -72,10 +81,11 @@ func (z *zone) forward(q dns.Question, labels []string, s *service.Snapshot) rep
 	return reply{unknown: true}
 }
 
-func (z *zone) apex(q dns.Question) reply {
+// apex answers for the name of a zone.
+func (z *zone) apex(q dns.Question, name string) reply {
 	switch q.Qtype {
 	case dns.TypeSOA:
-		return reply{answer: []dns.RR{z.soa()}}
+		return reply{answer: []dns.RR{z.soa(name)}}
 	case dns.TypeNS:
 		ns := &dns.NS{Hdr: header(q.Name, dns.TypeNS), Ns: "ns.dns." + z.domain}
 		return reply{answer: []dns.RR{ns}, extra: addressRecord(ns.Ns, dns.TypeA, z.address)}
@@ -107,18 +117,24 @@ func (z *zone) services(q dns.Question, labels []string, s *service.Snapshot) re
 		return reply{unknown: true}
 	}
 	if svc.Type == corev1.ServiceTypeExternalName {
-		return z.externalName(q, svc, labels[:n-2], s)
+		if n > 2 {
+			return reply{unknown: true}
+		}
+		return externalName(q, svc)
 	}
 	own := strings.Join(labels[n-2:], ".") + ".svc." + z.domain
 	switch rest := labels[:n-2]; len(rest) {
 	case 0:
 		return z.service(q, svc, own, nil)
 	case 1:
+		if protocol, is := strings.CutPrefix(rest[0], "_"); is {
+			return reply{unknown: !hasPorts(svc, protocol)}
+		}
 		return endpoint(q, svc, rest[0])
 	case 2:
 		port, named := strings.CutPrefix(rest[0], "_")
 		protocol, also := strings.CutPrefix(rest[1], "_")
-		if named && also {
+		if named && also && port != "" {
 			return z.service(q, svc, own, &portName{port, protocol})
 		}
 	}
@@ -132,38 +148,6 @@ func hasNamespace(s *service.Snapshot, namespace string) bool {
 		}
 	}
 	return false
-}
-
-// externalName answers with the name that the Service stands for, and what there is under it.
-func (z *zone) externalName(q dns.Question, svc *service.Service, rest []string, s *service.Snapshot) reply {
-	if len(rest) > 0 {
-		return reply{unknown: true}
-	}
-	target := dns.Fqdn(svc.ExternalName)
-	if _, valid := dns.IsDomainName(target); !valid || target == "." {
-		return reply{}
-	}
-	if _, err := netip.ParseAddr(svc.ExternalName); err == nil {
-		return reply{}
-	}
-	alias := reply{answer: []dns.RR{&dns.CNAME{Hdr: header(q.Name, dns.TypeCNAME), Target: target}}}
-	if q.Qtype == dns.TypeCNAME {
-		return alias
-	}
-	if !dns.IsSubDomain(z.domain, strings.ToLower(target)) {
-		alias.alias = target
-		return alias
-	}
-	// One step only: names of the cluster that lead to one another in a circle end here.
-	next := strings.TrimSuffix(strings.ToLower(target), "."+z.domain)
-	if labels := dns.SplitDomainName(next); len(labels) == 3 && labels[2] == "svc" {
-		other := s.Services[types.NamespacedName{Namespace: labels[1], Name: labels[0]}]
-		if other != nil && other.Type != corev1.ServiceTypeExternalName {
-			inner := z.service(dns.Question{Name: target, Qtype: q.Qtype, Qclass: q.Qclass}, other, target, nil)
-			alias.answer, alias.extra = append(alias.answer, inner.answer...), inner.extra
-		}
-	}
-	return alias
 }
 
 // pods answers for a-b-c-d.namespace: the address is in the name.
@@ -193,9 +177,10 @@ func undash(label string) (netip.Addr, bool) {
 	return address, err == nil
 }
 
-func (z *zone) soa() dns.RR {
+// soa is the record of a zone; its own time to live and the last number are how long may be remembered what there is not.
+func (z *zone) soa(apex string) dns.RR {
 	return &dns.SOA{
-		Hdr: header(z.domain, dns.TypeSOA),
+		Hdr: header(apex, dns.TypeSOA),
 		Ns:  "ns.dns." + z.domain, Mbox: "hostmaster." + z.domain,
 		Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: ttl,
 	}
