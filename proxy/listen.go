@@ -34,7 +34,7 @@ func (p *Proxy) listen() error {
 			t.RemoveService(types.NamespacedName{Namespace: s.Namespace, Name: s.Name})
 		})},
 		{p.cfg.Informers.Discovery().V1().EndpointSlices().Informer(), sliceHandler(t.SetSlice, t.RemoveSlice)},
-		{v1.Nodes().Informer(), handler(t.SetNode, func(*corev1.Node) {})},
+		{v1.Nodes().Informer(), handler(p.setNode, p.removeNode)},
 		{v1.Pods().Informer(), handler(t.SetPod, func(pod *corev1.Pod) { t.RemovePod(pod.UID) })},
 	} {
 		registration, err := source.informer.AddEventHandler(source.handler)
@@ -45,6 +45,19 @@ func (p *Proxy) listen() error {
 		p.synced = append(p.synced, registration.HasSyncedChecker())
 	}
 	return nil
+}
+
+func (p *Proxy) setNode(node *corev1.Node) {
+	p.tracker.SetNode(node)
+	if node.Name == p.cfg.NodeName {
+		p.rules.SetNode(node)
+	}
+}
+
+func (p *Proxy) removeNode(node *corev1.Node) {
+	if node.Name == p.cfg.NodeName {
+		p.rules.SetNode(nil)
+	}
 }
 
 func handler[T comparable](set, remove func(T)) cache.ResourceEventHandlerFuncs {

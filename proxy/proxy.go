@@ -51,6 +51,8 @@ type Config struct {
 	// leave the cluster an address that answers find back to, until
 	// SetMasquerade says otherwise.
 	NoMasquerade bool
+	// HealthAddress is where load balancers ask whether the node can take traffic, HOST:PORT; "" for nowhere.
+	HealthAddress string
 	// PodInterfaces are the links by which Pods are reached. They are told to
 	// pass packets from local programs that began at a loopback address.
 	PodInterfaces []string
@@ -61,6 +63,7 @@ type Proxy struct {
 	cfg     Config
 	tracker *service.Tracker
 	backend *iptables.Backend
+	rules   *health.Rules
 	health  *health.Servers
 	metrics *metrics
 	feeds   []feed
@@ -75,11 +78,12 @@ type Proxy struct {
 
 // New returns a proxy that is fed by the given informers. It starts nothing.
 func New(cfg Config) (*Proxy, error) {
-	ready := make(chan struct{})
+	ready, rules := make(chan struct{}), health.NewRules()
 	p := &Proxy{
 		cfg:        cfg,
 		tracker:    service.NewTracker(cfg.NodeName),
-		health:     health.New(),
+		rules:      rules,
+		health:     health.New(rules),
 		metrics:    newMetrics(),
 		ready:      ready,
 		masquerade: make(chan bool, 1),
@@ -133,13 +137,20 @@ func (p *Proxy) Run(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	defer p.health.Close()
-	retry := time.Duration(0)
+	defer p.rules.Close()
+	retry, said := time.Duration(0), ""
 	for {
+		if p.cfg.HealthAddress != "" {
+			p.rules.Listen(p.cfg.HealthAddress)
+		}
 		if err := p.sync(ctx); err != nil && ctx.Err() == nil {
 			retry = min(max(2*retry, firstRetry), lastRetry)
-			klog.FromContext(ctx).Error(err, "Making the packet rules", "retry", retry)
+			if err.Error() != said { // what lasts is told once
+				said = err.Error()
+				klog.FromContext(ctx).Error(err, "Making the packet rules, trying again until it works", "after", retry)
+			}
 		} else {
-			retry = 0
+			retry, said = 0, ""
 		}
 		if !p.wait(ctx, changes, retry) {
 			return nil
@@ -182,6 +193,7 @@ func (p *Proxy) sync(ctx context.Context) (err error) {
 		}
 	}()
 	start := time.Now()
+	p.rules.Pending()
 	snapshot := p.tracker.Snapshot()
 	if err := routes.Ensure(p.cfg.ClusterCIDR, p.cfg.ServiceCIDR); err != nil {
 		return err
@@ -194,6 +206,7 @@ func (p *Proxy) sync(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.rules.Updated()
 	p.setReady()
 	return errors.Join(p.endFlows(snapshot), p.health.Set(snapshot))
 }

@@ -14,6 +14,9 @@ import (
 // dnsPort is where each node's DNS server listens; the proxy's rules lead cluster DNS there.
 const dnsPort = 10053
 
+// proxyHealth is where load balancers ask whether the node can take traffic: upstream's default.
+const proxyHealth = "0.0.0.0:10256"
+
 // runProxy runs the Service proxy and DNS, which reads the proxy's picture of Services.
 func (n *Node) runProxy(ctx context.Context) error {
 	api, err := n.api(ctx)
@@ -24,6 +27,7 @@ func (n *Node) runProxy(ctx context.Context) error {
 	p, err := n.masquerade.proxy(proxy.Config{
 		NodeName: n.options.Name, Informers: api.Informers, ClusterCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
 		DNSAddress: c.DNS, DNSPort: dnsPort, PodInterfaces: []string{network.Bridge},
+		HealthAddress: proxyHealth,
 	})
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func TestAnswersByLocalEndpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := int32(listener.Addr().(*net.TCPAddr).Port)
-	s := New()
+	s := New(NewRules())
 	defer s.Close()
 	if err := s.Set(world(port)); err == nil {
 		t.Error("no error, though the port is taken")

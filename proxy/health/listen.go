@@ -1,0 +1,37 @@
+package health
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/klog/v2"
+)
+
+// listening is a server that runs.
+type listening struct {
+	server *http.Server
+	ended  chan struct{}
+}
+
+// listen serves at an address until close.
+func listen(address string, handler http.Handler) (*listening, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	l := &listening{server: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}, ended: make(chan struct{})}
+	go func() {
+		defer close(l.ended)
+		if err := l.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			klog.Background().Error(err, "Serving the proxy's health", "address", address)
+		}
+	}()
+	return l, nil
+}
+
+func (l *listening) close() {
+	l.server.Close()
+	<-l.ended
+}
