@@ -89,10 +89,16 @@ func TestClustersAreReadAsTheyAreWritten(t *testing.T) {
 	want := Cluster{
 		PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/12"),
 		Domain: "example.org", DNS: netip.MustParseAddr("10.96.0.10"), PodNetwork: VXLAN,
+		TunnelPort: 4789,
 	}
 	data := want.ConfigMap().Data
 	if got, err := ClusterOf(data); err != nil || got != want {
 		t.Errorf("read %v, %v; want %v", got, err, want)
+	}
+	older := want.ConfigMap().Data
+	delete(older, tunnelPort)
+	if got, err := ClusterOf(older); err != nil || got.TunnelPort != DefaultTunnelPort {
+		t.Errorf("of a server that tells no port: %v, %v", got, err)
 	}
 	for key := range data {
 		broken := want.ConfigMap().Data

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,7 @@ const (
 	clusterDomain = "clusterDomain"
 	clusterDNS    = "clusterDNS"
 	podNetwork    = "podNetwork"
+	tunnelPort    = "podNetworkPort"
 )
 
 // What leads Pods' packets from node to node.
@@ -30,6 +32,9 @@ const (
 	VXLAN = "vxlan"
 )
 
+// DefaultTunnelPort is the UDP port of the tunnels between nodes unless the cluster has another.
+const DefaultTunnelPort = 8472
+
 // Cluster is what a node must know of its cluster.
 type Cluster struct {
 	// PodCIDR has all Pods, ServiceCIDR all Services' addresses.
@@ -39,6 +44,8 @@ type Cluster struct {
 	DNS    netip.Addr
 	// PodNetwork is Auto or VXLAN.
 	PodNetwork string
+	// TunnelPort is the UDP port of the tunnels between nodes.
+	TunnelPort int
 }
 
 // ConfigMap tells nodes of the cluster.
@@ -49,7 +56,7 @@ func (c Cluster) ConfigMap() *corev1.ConfigMap {
 		}},
 		Data: map[string]string{
 			clusterCIDR: c.PodCIDR.String(), serviceCIDR: c.ServiceCIDR.String(), clusterDomain: c.Domain, clusterDNS: c.DNS.String(),
-			podNetwork: c.PodNetwork,
+			podNetwork: c.PodNetwork, tunnelPort: strconv.Itoa(c.TunnelPort),
 		},
 	}
 }
@@ -65,6 +72,10 @@ func ClusterOf(data map[string]string) (c Cluster, err error) {
 	}
 	if c.PodNetwork = cmp.Or(data[podNetwork], Auto); c.PodNetwork != Auto && c.PodNetwork != VXLAN {
 		err = errors.Join(err, fmt.Errorf("%s is %q", podNetwork, c.PodNetwork))
+	}
+	port, portErr := strconv.ParseUint(cmp.Or(data[tunnelPort], strconv.Itoa(DefaultTunnelPort)), 10, 16)
+	if c.TunnelPort = int(port); portErr != nil || port == 0 {
+		err = errors.Join(err, fmt.Errorf("%s is %q", tunnelPort, data[tunnelPort]))
 	}
 	if err = errors.Join(errs[0], errs[1], errs[2], err); err != nil {
 		return c, fmt.Errorf("reading config map %s/%s: %w", metav1.NamespaceSystem, ConfigMapName, err)

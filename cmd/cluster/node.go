@@ -26,7 +26,7 @@ func (o *Options) Node() node.Options {
 func (o *Options) facts() bootstrap.Cluster {
 	return bootstrap.Cluster{
 		PodCIDR: netip.MustParsePrefix(o.ClusterCIDR), ServiceCIDR: netip.MustParsePrefix(o.ServiceCIDR),
-		Domain: o.ClusterDomain, DNS: o.DNSAddress(), PodNetwork: o.PodNetwork,
+		Domain: o.ClusterDomain, DNS: o.DNSAddress(), PodNetwork: o.PodNetwork, TunnelPort: o.PodNetworkPort,
 	}
 }
 

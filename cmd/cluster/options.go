@@ -53,6 +53,8 @@ type Options struct {
 	ClusterCIDR, ServiceCIDR string
 	// PodNetwork is how Pods of different nodes reach one another: bootstrap.Auto unless set, or bootstrap.VXLAN.
 	PodNetwork string
+	// PodNetworkPort is the UDP port of the tunnels between nodes; bootstrap.DefaultTunnelPort unless set.
+	PodNetworkPort int
 	// ClusterDomain is the suffix of DNS names.
 	ClusterDomain string
 
@@ -101,6 +103,9 @@ func (o *Options) Complete() error {
 	if o.PodNetwork != bootstrap.Auto && o.PodNetwork != bootstrap.VXLAN {
 		return fmt.Errorf("--pod-network: %q is neither %s nor %s", o.PodNetwork, bootstrap.Auto, bootstrap.VXLAN)
 	}
+	if o.PodNetworkPort < 1 || o.PodNetworkPort > 65535 {
+		return fmt.Errorf("--pod-network-port: %d is not a port (1-65535)", o.PodNetworkPort)
+	}
 	return o.checkNames()
 }
 
@@ -122,6 +127,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.KubeletPort == 0 {
 		o.KubeletPort = 10250
+	}
+	if o.PodNetworkPort == 0 {
+		o.PodNetworkPort = bootstrap.DefaultTunnelPort
 	}
 	if o.NodeName == "" {
 		name, _ := os.Hostname()

@@ -18,6 +18,7 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"port too high", Options{HTTPSPort: 70000}, "--https-port"},
 		{"bind address is a name", Options{BindAddress: "localhost"}, "--bind-address"},
 		{"advertised address is none", Options{AdvertiseAddress: "0.0.0.0"}, "--advertise-address"},
+		{"Pod network's port too high", Options{PodNetworkPort: 65536}, "--pod-network-port"},
 		{"node address is a name", Options{NodeIP: "me"}, "--node-ip"},
 		{"Pod network with host bits", Options{ClusterCIDR: "10.244.1.0/16"}, "--cluster-cidr"},
 		{"Pod network too small", Options{ClusterCIDR: "10.244.0.0/25"}, "--cluster-cidr"},
@@ -59,6 +60,9 @@ func TestCompletedOptions(t *testing.T) {
 	}
 	if !filepath.IsAbs(o.DataDir) {
 		t.Errorf("data directory %q is relative", o.DataDir)
+	}
+	if told := o.facts(); told.TunnelPort != 8472 || told.PodNetwork != "auto" {
+		t.Errorf("nodes are told %+v", told)
 	}
 	if o.AdvertiseAddress != "192.0.2.7" {
 		t.Errorf("advertised address is %q, want the node's", o.AdvertiseAddress)

@@ -27,6 +27,7 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.ClusterCIDR, "cluster-cidr", "10.244.0.0/16", "Addresses of Pods")
 	f.StringVar(&o.ServiceCIDR, "service-cidr", "10.96.0.0/16", "Addresses of Services")
 	f.StringVar(&o.PodNetwork, "pod-network", bootstrap.Auto, "How nodes reach one another's Pods: auto (routes on one link, vxlan beyond), or vxlan (for clouds that drop packets with Pods' addresses)")
+	f.IntVar(&o.PodNetworkPort, "pod-network-port", bootstrap.DefaultTunnelPort, "UDP port of the vxlan between nodes")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "Domain of cluster DNS")
 	f.DurationVar(&o.NodeMonitorGrace, "node-monitor-grace-period", 0, "How long a node may be silent before it counts as lost (default 50s)")
 	f.DurationVar(&o.SigningDuration, "cluster-signing-duration", 0, "The longest that a certificate is valid which is signed on request, a node's among them (default a year)")

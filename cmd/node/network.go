@@ -18,7 +18,9 @@ func (n *Node) runNetwork(ctx context.Context) error {
 	}
 	nodes := api.Informers.Core().V1().Nodes().Informer()
 	api.Informers.Start(ctx.Done())
-	return n.network.Run(ctx, network.Peers{Self: n.options.Name, Nodes: nodes, AlwaysTunnel: api.Cluster.PodNetwork == bootstrap.VXLAN})
+	return n.network.Run(ctx, network.Peers{
+		Self: n.options.Name, Nodes: nodes, AlwaysTunnel: api.Cluster.PodNetwork == bootstrap.VXLAN, TunnelPort: api.Cluster.TunnelPort,
+	})
 }
 
 // masquerade tells the proxy that runs whether the Pod network is ours. Either may begin first, and again.

@@ -31,8 +31,9 @@ type lab struct {
 	t      *testing.T
 	router netns.NsHandle
 	plugin string
-	// alwaysTunnel is an option of all machines.
+	// alwaysTunnel and tunnelPort are options of all machines.
 	alwaysTunnel bool
+	tunnelPort   int
 	// dual gives all machines and Pods IPv6 addresses besides.
 	dual bool
 	all  map[string]*machine

@@ -122,7 +122,8 @@ func (m *machine) run(client *fake.Clientset) (stop func()) {
 	ended := make(chan struct{}, 2)
 	go in(t, m.ns, func() {
 		defer func() { ended <- struct{}{} }()
-		if err := m.network.Run(ctx, network.Peers{Self: m.name, Nodes: nodes, AlwaysTunnel: m.lab.alwaysTunnel}); err != nil {
+		peers := network.Peers{Self: m.name, Nodes: nodes, AlwaysTunnel: m.lab.alwaysTunnel, TunnelPort: m.lab.tunnelPort}
+		if err := m.network.Run(ctx, peers); err != nil {
 			t.Errorf("running the network of %s: %v", m.name, err)
 		}
 	})

@@ -91,7 +91,7 @@ func TestRoutesWhereALinkIsSharedAndATunnelWhereNot(t *testing.T) {
 }
 
 func TestTunnelsAlsoWhereALinkIsSharedIfToldSo(t *testing.T) {
-	l := newLab(t, func(l *lab) { l.alwaysTunnel = true })
+	l := newLab(t, func(l *lab) { l.alwaysTunnel, l.tunnelPort = true, 4789 })
 	a, b := l.all["a"], l.all["b"]
 	client := fake.NewClientset(a.node(), b.node())
 	pods := map[*machine]*pod{}
@@ -103,6 +103,9 @@ func TestTunnelsAlsoWhereALinkIsSharedIfToldSo(t *testing.T) {
 	}
 	if got := output(t, a.ns, "ip route get "+pods[b].address); !strings.Contains(got, "dev coracle-vxlan") {
 		t.Errorf("a to b: %s", got)
+	}
+	if got := output(t, a.ns, "ip -d link show coracle-vxlan"); !strings.Contains(got, " dstport 4789 ") {
+		t.Errorf("the tunnel has another port: %s", got)
 	}
 	reaches(t, pods[a].ns, pods[b].address+":80", pods[a].address)
 }

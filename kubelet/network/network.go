@@ -26,8 +26,6 @@ const (
 	Bridge = "coracle0"
 	// Tunnel is the link to nodes behind routers; there is none where there are no such nodes.
 	Tunnel = "coracle-vxlan"
-	// DefaultTunnelPort is the UDP port of the tunnels between nodes.
-	DefaultTunnelPort = 8472
 )
 
 // Config says where things are.
@@ -38,8 +36,6 @@ type Config struct {
 	ConfDir string
 	// MTU of the Pods' links; that of the default route's link unless set.
 	MTU int
-	// TunnelPort is the UDP port of the tunnels between nodes, the same on all; DefaultTunnelPort unless set.
-	TunnelPort int
 	// OnUse is told by Run, at its start and at each change, whether this network is in use: whether Pods are joined to it, or
 	// may be. Pods' packets to the outside need masquerading while it is.
 	OnUse func(inUse bool)
@@ -52,9 +48,6 @@ type Network struct{ config Config }
 func New(c Config) *Network {
 	if c.ConfDir == "" {
 		c.ConfDir = "/etc/cni/net.d"
-	}
-	if c.TunnelPort == 0 {
-		c.TunnelPort = DefaultTunnelPort
 	}
 	if c.OnUse == nil {
 		c.OnUse = func(bool) {}
@@ -111,7 +104,7 @@ func (n *Network) Remove() error {
 
 // leave removes all but the configuration.
 func (n *Network) leave() error {
-	_, err := plan{}.apply(n.config.TunnelPort)
+	_, err := plan{}.apply(0) // no tunnel, no port
 	return errors.Join(err, removeBridge(), os.RemoveAll(n.addresses()))
 }
 

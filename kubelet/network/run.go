@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 )
 
 const (
@@ -29,6 +32,8 @@ type Peers struct {
 	// AlwaysTunnel leads to all nodes through tunnels, also to those on a link with this one: for clouds whose links drop packets
 	// with addresses that they have not given out. The same on all nodes.
 	AlwaysTunnel bool
+	// TunnelPort is the UDP port of the tunnels, the same on all nodes; bootstrap.DefaultTunnelPort unless set.
+	TunnelPort int
 }
 
 // Run keeps the ways to all other nodes, and gives way to a foreign network configuration for as long as there is one, until ctx
@@ -158,7 +163,7 @@ func (k *keeper) sync(ctx context.Context) error {
 // also when the last link of a Pod of ours goes.
 func (k *keeper) lead(self machine, others []machine, foreign bool) error {
 	f := finder{links: map[int]netlink.Link{}, never: k.peers.AlwaysTunnel}
-	tunnel, err := decide(self, others, f.path).apply(k.config.TunnelPort)
+	tunnel, err := decide(self, others, f.path).apply(cmp.Or(k.peers.TunnelPort, bootstrap.DefaultTunnelPort))
 	if err != nil || foreign {
 		return err
 	}
