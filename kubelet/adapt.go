@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -17,15 +15,21 @@ import (
 // newImages pulls images for Pods.
 func (k *Kubelet) newImages(p *parts) pods.Images {
 	return puller{images.NewPuller(images.Config{
-		Service: p.images, Secret: k.Objects.Secret,
+		Service: p.images, Secret: k.Objects.Secret, Used: p.collector.Used,
 		Event: func(about *corev1.ObjectReference, eventType, reason, message string) {
 			p.recorder.Event(about, eventType, reason, message)
 		},
-	})}
+	}), p.collector}
 }
 
 // puller makes the reasons of missing images those of waiting containers.
-type puller struct{ *images.Puller }
+type puller struct {
+	*images.Puller
+	collector *images.Collector
+}
+
+// Used says that an image was in use until now.
+func (p puller) Used(id string) { p.collector.Used(id) }
 
 // Ensure brings an image to the node.
 func (p puller) Ensure(ctx context.Context, r pods.ImageRequest) (string, error) {
@@ -44,24 +48,4 @@ func (k *Kubelet) newResources() (*resources.Cgroups, error) {
 		return nil, fmt.Errorf("finding control groups: %w", err)
 	}
 	return groups, groups.Ensure(nil)
-}
-
-// diskEvery is how often the images' disk is looked at.
-const diskEvery = 5 * time.Minute
-
-// watchDisk removes images that nobody uses when their disk fills.
-func (k *Kubelet) watchDisk(ctx context.Context, p *parts) {
-	collector := images.NewCollector(p.images, p.runtime, images.Thresholds{})
-	ticker := time.NewTicker(diskEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if freed, err := collector.Check(ctx); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Removing unused images", "freed", freed)
-		}
-	}
 }

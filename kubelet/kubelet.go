@@ -25,6 +25,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/logs"
 	"github.com/coracle-k8s/coracle/kubelet/node"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
@@ -142,15 +143,18 @@ func (k *Kubelet) Ready() <-chan struct{} { return k.ready }
 
 // parts are the subsystems of a kubelet that runs.
 type parts struct {
-	runtime  cri.RuntimeService
-	images   cri.ImageManagerService
-	recorder record.EventRecorder
-	status   *status.Writer
-	probes   *probes.Probes
-	volumes  *volumes.Volumes
-	pods     *pods.Manager
-	node     *node.Node
-	evictor  *eviction.Evictor
+	runtime cri.RuntimeService
+	images  cri.ImageManagerService
+	// imagesDir is on the images' file system, where that is known. The evictor's alone.
+	imagesDir string
+	collector *images.Collector
+	recorder  record.EventRecorder
+	status    *status.Writer
+	probes    *probes.Probes
+	volumes   *volumes.Volumes
+	pods      *pods.Manager
+	node      *node.Node
+	evictor   *eviction.Evictor
 }
 
 // Run works until ctx ends and returns when all that it started has stopped. Containers keep running.
@@ -193,7 +197,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	}
 	group.Go(func() { p.pods.Run(ctx) })
 	group.Go(func() { (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run(ctx) })
-	group.Go(func() { k.watchDisk(ctx, p) })
+	group.Go(func() { p.collector.Run(ctx) })
 	group.Go(func() { p.evictor.Run(ctx) })
 	select {
 	case err := <-serving:
@@ -242,8 +246,10 @@ func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
 }
 
 func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups, runtimeName, runtimeVersion string, recursive bool) {
+	p.collector = k.newCollector(p)
 	p.node = node.New(node.Config{
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
+		SeenImages:  p.collector.Seen,
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
 		MaxPods: int64(k.MaxPods), RootDir: k.RootDir, CPUs: k.CPUs, MemoryBytes: k.MemoryBytes, KubeletVersion: Version,
 		Pressure: func() node.Pressure {
@@ -254,7 +260,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups,
 	p.status = status.NewWriter(k.Client)
 	changed := func(uid types.UID) { p.pods.RuntimeChanged(uid) }
 	p.probes = probes.New(probes.NewChecker(p.runtime), k.ips()[0], k.reportProbe(p), changed)
-	images := k.newImages(p)
+	puller := k.newImages(p)
 	p.volumes = volumes.New(ctx, volumes.Config{
 		PodsDir: k.podsDir(), Client: k.Client, Objects: k.Objects, RecursiveReadOnly: recursive,
 		Node: func() downward.Node {
@@ -264,18 +270,18 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups,
 			}
 			return facts
 		},
-		Image: volumeImages(images),
+		Image: volumeImages(puller),
 	})
 	p.pods = pods.New(pods.Config{
 		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,
-		Images: images, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: groups, Probes: p.probes,
+		Images: puller, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: groups, Probes: p.probes,
 		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,
 		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
 		SeccompDir: filepath.Join(k.RootDir, "seccomp"),
 	})
-	p.evictor = k.newEvictor(p)
+	p.evictor = k.newEvictor(ctx, p)
 	k.Objects.OnChange(func(uid types.UID) {
 		p.volumes.Refresh(uid)
 		p.pods.Retry(uid)

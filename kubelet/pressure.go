@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,34 +11,82 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/images"
 )
 
 // newEvictor lets the evictor see and do what it needs.
-func (k *Kubelet) newEvictor(p *parts) *eviction.Evictor {
-	collector := images.NewCollector(p.images, p.runtime, images.Thresholds{HighPercent: 1, LowPercent: 1})
+func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 	return eviction.New(eviction.Node{
-		Thresholds: k.thresholds, Measure: k.measure,
+		Thresholds: k.thresholds, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
 		Pods:  p.pods.Active,
 		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
 		VolumeUsage: func(pod types.UID, volume string) (int64, error) {
 			return diskUsage(filepath.Join(k.podsDir(), string(pod), "volumes", "kubernetes.io~empty-dir", volume))
 		},
-		FreeDisk: func(ctx context.Context) error {
-			_, err := collector.Check(ctx)
-			return err
+		Images:   func(m eviction.Measure) { p.collector.Look(images.Disk{Total: m.Total, Available: m.Available}) },
+		FreeDisk: p.collector.RemoveUnused,
+		Evict:    p.pods.Evict,
+		Short: func(of corev1.ResourceName) {
+			p.recorder.Eventf(k.nodeRef(), corev1.EventTypeWarning, "EvictionThresholdMet", "Attempting to reclaim %s", of)
+			p.node.Poke()
 		},
-		Evict:   p.pods.Evict,
-		Changed: p.node.Poke,
 	})
 }
 
-func (k *Kubelet) measure() (eviction.Measures, error) {
+// newCollector removes images that nobody uses.
+func (k *Kubelet) newCollector(p *parts) *images.Collector {
+	return images.NewCollector(images.CollectorConfig{
+		Images: p.images, Runtime: p.runtime,
+		Mounted: func() []string { return mountedImages(p.pods.Active()) },
+		Event: func(eventType, reason, message string) {
+			p.recorder.Event(k.nodeRef(), eventType, reason, message)
+		},
+	})
+}
+
+// nodeRef is what Events about the node refer to.
+func (k *Kubelet) nodeRef() *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: k.NodeName}
+}
+
+func mountedImages(pods []*corev1.Pod) (names []string) {
+	for _, pod := range pods {
+		for i := range pod.Spec.Volumes {
+			if image := pod.Spec.Volumes[i].Image; image != nil {
+				names = append(names, image.Reference)
+			}
+		}
+	}
+	return names
+}
+
+// imagesOn is where the images' file system is mounted, "" while the runtime does not say. It is asked until it does.
+func imagesOn(ctx context.Context, p *parts) string {
+	if p.imagesDir == "" {
+		info, err := p.images.ImageFsInfo(ctx)
+		if err != nil || len(info.ImageFilesystems) == 0 {
+			klog.FromContext(ctx).V(2).Info("The runtime names no file system of images", "error", err)
+			return ""
+		}
+		p.imagesDir = info.ImageFilesystems[0].GetFsId().GetMountpoint()
+	}
+	return p.imagesDir
+}
+
+func (k *Kubelet) measure(ctx context.Context, p *parts) (eviction.Measures, error) {
 	var m eviction.Measures
 	var disk unix.Statfs_t
+	if dir := imagesOn(ctx, p); dir != "" {
+		if err := unix.Statfs(dir, &disk); err != nil {
+			return m, fmt.Errorf("measuring the images' file system: %w", err)
+		}
+		m.Images = eviction.Measure{Available: int64(disk.Bavail) * disk.Bsize, Total: int64(disk.Blocks) * disk.Bsize}
+	}
 	if err := unix.Statfs(k.RootDir, &disk); err != nil {
 		return m, err
 	}

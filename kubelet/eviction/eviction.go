@@ -25,8 +25,8 @@ const (
 	settle = 30 * time.Second
 )
 
-// Measures are what is left of the node.
-type Measures struct{ Memory, Disk, Inodes Measure }
+// Measures are what is left of the node. Images is of the file system that has images, which may be the same as Disk is of.
+type Measures struct{ Memory, Disk, Inodes, Images Measure }
 
 // Measure is what is left of something, and all that there is, in bytes or pieces. A total of 0 is that of something that cannot
 // run out.
@@ -46,21 +46,26 @@ type Node struct {
 	Usage func(ctx context.Context) (map[types.UID]Usage, error)
 	// VolumeUsage returns what an emptyDir volume on disk holds.
 	VolumeUsage func(pod types.UID, volume string) (int64, error)
+	// Images is told each time what is left of the images' file system, and returns at once; may be nil.
+	Images func(Measure)
 	// FreeDisk removes what nobody needs.
 	FreeDisk func(ctx context.Context) error
 	// Evict ends a Pod.
 	Evict func(pod types.UID, verdict status.Verdict)
-	// Changed is told when a pressure comes or goes.
-	Changed func()
+	// Short is told of what the node begins to run short of; may be nil.
+	Short func(of corev1.ResourceName)
 }
 
 // Evictor watches the node.
 type Evictor struct {
 	Node
 
+	evicted time.Time
+	// said is what was last said of freeing disk, so that it is not repeated.
+	said string
+
 	mu           sync.Mutex
 	memory, disk time.Time // until when the pressure counts
-	evicted      time.Time
 }
 
 // New returns an evictor that does nothing yet.
@@ -78,13 +83,18 @@ func (e *Evictor) Pressure() (memory, disk bool) {
 func (e *Evictor) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	said := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if err := e.look(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		err := e.look(ctx, time.Now())
+		if err == nil {
+			said = ""
+		} else if ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
 			klog.FromContext(ctx).Error(err, "Looking for what the node runs short of")
 		}
 	}
@@ -96,18 +106,21 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("measuring the node: %w", err)
 	}
+	if e.Images != nil {
+		e.Images(m.Images)
+	}
 	needs := needsOf(m, e.Thresholds)
-	before := e.remember(needs, now)
+	for _, of := range e.remember(needs, now) {
+		klog.FromContext(ctx).Info("The node runs short of something", "resource", of)
+		if e.Short != nil {
+			e.Short(of)
+		}
+	}
 	if len(needs) == 0 || now.Sub(e.evicted) < settle {
 		return nil
 	}
-	if !before && e.Changed != nil {
-		e.Changed()
-	}
 	if needs[0].of == corev1.ResourceEphemeralStorage {
-		if err := e.FreeDisk(ctx); err != nil {
-			klog.FromContext(ctx).Info("Images could not be removed", "error", err)
-		}
+		e.freeDisk(ctx)
 		if m, err = e.Measure(); err != nil || len(needsOf(m, e.Thresholds)) == 0 {
 			return err
 		}
@@ -123,19 +136,32 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// remember notes which pressures there are; it returns whether there was any before.
-func (e *Evictor) remember(needs []need, now time.Time) (before bool) {
+// freeDisk frees what it can. A failure that lasts is told once.
+func (e *Evictor) freeDisk(ctx context.Context) {
+	err := e.FreeDisk(ctx)
+	if err == nil {
+		e.said = ""
+	} else if ctx.Err() == nil && err.Error() != e.said {
+		e.said = err.Error()
+		klog.FromContext(ctx).Error(err, "Freeing disk")
+	}
+}
+
+// remember notes which pressures there are, and returns those that are new.
+func (e *Evictor) remember(needs []need, now time.Time) (begun []corev1.ResourceName) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	before = now.Before(e.memory) || now.Before(e.disk)
 	for _, n := range needs {
+		until := &e.disk
 		if n.of == corev1.ResourceMemory {
-			e.memory = now.Add(pressureLasts)
-		} else {
-			e.disk = now.Add(pressureLasts)
+			until = &e.memory
 		}
+		if !now.Before(*until) {
+			begun = append(begun, n.of)
+		}
+		*until = now.Add(pressureLasts)
 	}
-	return before
+	return begun
 }
 
 // need is something that the node runs short of.

@@ -55,6 +55,7 @@ func TestOneAfterTheOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	var evicted []types.UID
+	var short []corev1.ResourceName
 	limited := podOf("limited", 0, "100")
 	limited.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("10"))}}}}
 	volume := int64(5)
@@ -64,6 +65,7 @@ func TestOneAfterTheOther(t *testing.T) {
 		Pods:        func() []*corev1.Pod { return []*corev1.Pod{podOf("a", 0, "0"), limited} },
 		Usage:       func(context.Context) (map[types.UID]Usage, error) { return map[types.UID]Usage{"a": {Memory: 9}}, nil },
 		VolumeUsage: func(types.UID, string) (int64, error) { return volume, nil },
+		Short:       func(of corev1.ResourceName) { short = append(short, of) },
 		Evict: func(uid types.UID, v status.Verdict) {
 			evicted = append(evicted, uid)
 			if v.Reason != "Evicted" || !strings.HasSuffix(v.Message, ". ") {
@@ -89,6 +91,9 @@ func TestOneAfterTheOther(t *testing.T) {
 	look(now.Add(40 * time.Second))
 	if len(evicted) != 2 {
 		t.Fatalf("evicted %v while memory stays short", evicted)
+	}
+	if len(short) != 1 || short[0] != corev1.ResourceMemory {
+		t.Errorf("told %v, want once that memory is short", short)
 	}
 	left.Memory.Available = 1 << 30
 	look(now.Add(80 * time.Second))

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes"
 	cri "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	Current func() *corev1.Node
 	Runtime cri.RuntimeService
 	Images  cri.ImageManagerService
+	// SeenImages is told which images there are, each time they are listed; may be nil.
+	SeenImages func([]*runtimeapi.Image)
 	// RuntimeName and RuntimeVersion are what the runtime calls itself.
 	RuntimeName, RuntimeVersion string
 	Port                        int32

@@ -119,6 +119,9 @@ func (n *Node) setImages(ctx context.Context, status *corev1.NodeStatus) {
 	if err != nil {
 		return // what was known stays
 	}
+	if n.SeenImages != nil {
+		n.SeenImages(images)
+	}
 	list := make([]corev1.ContainerImage, 0, len(images))
 	for _, i := range images {
 		names := slices.Concat(i.RepoDigests, i.RepoTags)

@@ -75,6 +75,7 @@ func (m *Manager) removeContainer(ctx context.Context, pod podName, c *runtime.C
 	if err := m.Runtime.RemoveContainer(ctx, c.ID); err != nil && !runtime.IsNotFound(err) {
 		return fmt.Errorf("removing container %s: %w", c.Name, err)
 	}
+	m.Images.Used(c.ImageID)
 	if err := os.Remove(m.logLink(pod, c.Name, c.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -19,6 +19,8 @@ type Images interface {
 	// Ensure brings an image to the node as the policy says and returns how the runtime refers to it. Its errors
 	// carry the reason that a waiting container shows (Reasoned).
 	Ensure(ctx context.Context, request ImageRequest) (ref string, err error)
+	// Used says that an image was in use until now.
+	Used(id string)
 	// Forget drops what is remembered of a Pod.
 	Forget(pod types.UID)
 }
