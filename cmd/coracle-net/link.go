@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -14,13 +12,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-)
 
-// hostLink is the name of a container's end on the host. It follows from the owner, so that it is found without a record.
-func hostLink(owner string) string {
-	sum := sha256.Sum256([]byte(owner))
-	return "veth" + hex.EncodeToString(sum[:])[:10]
-}
+	"github.com/coracle-k8s/coracle/kubelet/network/attachment"
+)
 
 // connect makes the bridge if it is missing and the container's link to it.
 func connect(c *config, args *skel.CmdArgs, addresses []netip.Addr) (*current.Result, error) {
@@ -33,7 +27,7 @@ func connect(c *config, args *skel.CmdArgs, addresses []netip.Addr) (*current.Re
 		return nil, fmt.Errorf("opening network namespace %s: %w", args.Netns, err)
 	}
 	defer ns.Close()
-	name := hostLink(attachment(args.ContainerID, args.IfName))
+	name := attachment.HostLink(attachment.Name(args.ContainerID, args.IfName))
 	mac := hardwareAddr(addresses[0])
 	if err := join(bridge, name, ns, args.IfName, mac, c.MTU); err != nil {
 		return nil, fmt.Errorf("joining %s to bridge %s: %w", name, c.Bridge, err)
@@ -176,7 +170,7 @@ func describe(c *config, args *skel.CmdArgs, bridge netlink.Link, name string, m
 
 // inspect compares the container's link with what was made once.
 func inspect(c *config, args *skel.CmdArgs, made *current.Result) error {
-	if _, err := netlink.LinkByName(hostLink(attachment(args.ContainerID, args.IfName))); err != nil {
+	if _, err := netlink.LinkByName(attachment.HostLink(attachment.Name(args.ContainerID, args.IfName))); err != nil {
 		return err
 	}
 	ns, err := netns.GetFromPath(args.Netns)

@@ -13,6 +13,8 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 	current "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/coracle-k8s/coracle/kubelet/network/attachment"
 )
 
 // notAvailable is the code by which STATUS says that ADD would not work now.
@@ -29,7 +31,7 @@ func add(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
-	owner := attachment(args.ContainerID, args.IfName)
+	owner := attachment.Name(args.ContainerID, args.IfName)
 	addresses, err := c.pool().allocate(owner, c.Subnets)
 	if err != nil {
 		return err
@@ -47,12 +49,12 @@ func del(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
-	return release(c, attachment(args.ContainerID, args.IfName))
+	return release(c, attachment.Name(args.ContainerID, args.IfName))
 }
 
 // release removes the container's link, both ends of it, and then gives back its addresses.
 func release(c *config, owner string) error {
-	if err := removeLink(hostLink(owner)); err != nil {
+	if err := removeLink(attachment.HostLink(owner)); err != nil {
 		return fmt.Errorf("removing the link of %s: %w", owner, err)
 	}
 	return c.pool().release(owner)
@@ -97,7 +99,7 @@ func collect(args *skel.CmdArgs) error {
 	}
 	valid := map[string]bool{}
 	for _, a := range c.ValidAttachments {
-		valid[attachment(a.ContainerID, a.IfName)] = true
+		valid[attachment.Name(a.ContainerID, a.IfName)] = true
 	}
 	owners, err := c.pool().owners()
 	if err != nil {

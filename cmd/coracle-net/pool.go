@@ -20,9 +20,6 @@ type pool struct{ dir string }
 // connections to its former owner linger.
 const last = "last-"
 
-// attachment is the owner's name: a container's interface.
-func attachment(containerID, ifName string) string { return containerID + ":" + ifName }
-
 // allocate gives owner an address of each subnet. Asked again, it gives the same ones.
 func (p pool) allocate(owner string, subnets []subnet) ([]netip.Addr, error) {
 	unlock, err := p.lock()

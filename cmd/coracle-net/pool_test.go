@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/coracle-k8s/coracle/kubelet/network/attachment"
 )
 
 func subnetOf(t *testing.T, cidr string) subnet {
@@ -147,7 +149,7 @@ func TestHardwareAddressFollowsFromAddress(t *testing.T) {
 	if got := hardwareAddr(netip.MustParseAddr("10.244.1.17")).String(); got != "0a:58:0a:f4:01:11" {
 		t.Error(got)
 	}
-	if name := hostLink(attachment("0123456789abcdef", "eth0")); len(name) > 15 {
+	if name := attachment.HostLink(attachment.Name("0123456789abcdef", "eth0")); len(name) > 15 {
 		t.Errorf("%s is too long for a link", name)
 	}
 }

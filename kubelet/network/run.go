@@ -129,6 +129,7 @@ func (k *keeper) sync(ctx context.Context) error {
 		return fmt.Errorf("looking for other network configurations: %w", err)
 	}
 	self, others := k.machines()
+	turned := foreign != k.foreign || !k.told
 	if foreign != k.foreign {
 		k.foreign = foreign
 		klog.FromContext(ctx).Info("Who joins Pods to the network has changed", "foreign", foreign)
@@ -146,6 +147,10 @@ func (k *keeper) sync(ctx context.Context) error {
 		k.inUse, k.told = inUse, true
 		k.config.OnUse(inUse)
 	}
+	var lost error
+	if inUse && (foreign || turned) {
+		lost = k.releaseLost(time.Now())
+	}
 	switch {
 	case !inUse:
 		err := k.leave()
@@ -154,9 +159,9 @@ func (k *keeper) sync(ctx context.Context) error {
 		}
 		return err
 	case len(self.ranges) == 0:
-		return nil // as it was: the Node is not there yet, or for the moment not
+		return lost // as it was: the Node is not there yet, or for the moment not
 	}
-	return errors.Join(k.lead(self, others, foreign), k.Join(self.ranges))
+	return errors.Join(lost, k.lead(self, others, foreign), k.Join(self.ranges))
 }
 
 // lead makes the ways to others' Pods, and has itself told of changes of the links that they take; under a foreign configuration
