@@ -6,18 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/component-helpers/node/topology"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/coracle-k8s/coracle/apis/core"
@@ -45,10 +46,7 @@ type controller struct {
 	grace, startupGrace time.Duration
 	now                 func() time.Time
 	register            *register
-
-	lock    sync.Mutex
-	allLost bool
-	limits  map[string]*rate.Limiter
+	brake               brake
 }
 
 // Register puts the controller on the manager. It wakes for Nodes, for their Leases, and when a Node's time is over. A
@@ -62,16 +60,24 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	}
 	r := &controller{
 		client: c, recorder: recorder, grace: grace, startupGrace: startupGrace, now: time.Now,
-		register: newRegister(), limits: map[string]*rate.Limiter{},
+		register: newRegister(),
 	}
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Node{}).
-		Watches(&corev1.Node{}, loop.ToRequests(r.others), loop.Only(loop.Changed(readinessChanged), loop.Updates())).
+		Watches(&corev1.Node{}, loop.ToRequests(r.others), loop.Only(loop.Changed(weightChanged), notCreations())).
 		Watches(&coordinationv1.Lease{}, loop.ToRequests(r.onLease)).
 		Complete(r)
 }
 
-func readinessChanged(old, now *corev1.Node) bool { return core.NodeReady(old) != core.NodeReady(now) }
+// weightChanged: the Node counts otherwise than before among those of its zone.
+func weightChanged(old, now *corev1.Node) bool {
+	return core.NodeReady(old) != core.NodeReady(now) || counts(old) != counts(now) || topology.GetZoneKey(old) != topology.GetZoneKey(now)
+}
+
+// notCreations: a Node that has just come is not ready. It takes nobody's part.
+func notCreations() predicate.Predicate {
+	return predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+}
 
 // others are the Nodes that are not ready: whether Pods may be driven off them depends on how many are.
 func (r *controller) others(ctx context.Context, _ client.Object) []reconcile.Request {
@@ -152,6 +158,8 @@ func (r *controller) look(ctx context.Context, node *corev1.Node, now time.Time)
 	s, first := r.register.look(node, lease, now)
 	if first {
 		r.tell(node, "RegisteredNode", "Node %s event: Registered Node %s in Controller", node.Name, node.Name)
+		// It may have been lost just before this process ended, and its Pods not told.
+		r.register.mark(node.Name, lost(node))
 	}
 	return s, nil
 }
@@ -200,44 +208,21 @@ func (r *controller) writeTaints(ctx context.Context, node *corev1.Node, now tim
 
 // mayEvict decides whether Pods may be driven off the Node now, or else when to ask again.
 func (r *controller) mayEvict(ctx context.Context, node *corev1.Node, now time.Time) (eviction, time.Duration, error) {
-	if core.NodeReady(node) || core.NodeCondition(&node.Status, corev1.NodeReady) == nil {
-		r.leaveCalm(now)
+	switch ready := core.NodeCondition(&node.Status, corev1.NodeReady); {
+	case ready == nil:
+		return calm, 0, nil
+	case ready.Status == corev1.ConditionTrue:
+		if r.brake.release() { // it was us who did not hear the others: they get their time again
+			r.register.reset(now)
+		}
 		return calm, 0, nil
 	}
 	var nodes corev1.NodeList
 	if err := r.client.List(ctx, &nodes); err != nil {
 		return hold, 0, fmt.Errorf("listing nodes: %w", err)
 	}
-	perSecond, allLost := pace(zone(node), nodes.Items)
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	r.allLost = allLost
-	if allLost {
-		return calm, 0, nil
-	}
-	if drivesOff(node) || perSecond == 0 {
-		return hold, 0, nil
-	}
-	limit := r.limits[zone(node)]
-	if limit == nil {
-		limit = rate.NewLimiter(rate.Limit(perSecond), 1)
-		r.limits[zone(node)] = limit
-	}
-	limit.SetLimitAt(now, rate.Limit(perSecond))
-	if limit.AllowN(now, 1) {
-		return evict, 0, nil
-	}
-	return hold, time.Duration(float64(time.Second) / perSecond), nil
-}
-
-// leaveCalm gives the other Nodes their time again when the first one is back: it was we who did not hear them.
-func (r *controller) leaveCalm(now time.Time) {
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	if r.allLost {
-		r.allLost = false
-		r.register.reset(now)
-	}
+	allow, later := r.brake.judge(node, nodes.Items, now)
+	return allow, later, nil
 }
 
 // markPods makes the Pods of a lost Node unready, so that no Service sends to them.

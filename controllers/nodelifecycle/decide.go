@@ -143,6 +143,12 @@ func wantedLabels(labels map[string]string) map[string]string {
 	return wanted
 }
 
+// lost reports whether a Node was found silent.
+func lost(node *corev1.Node) bool {
+	ready := core.NodeCondition(&node.Status, corev1.NodeReady)
+	return ready != nil && ready.Status == corev1.ConditionUnknown
+}
+
 // silence judges a Node's signs: whether it has been silent for too long, and when to look again if not.
 func silence(node *corev1.Node, s signs, grace, startupGrace time.Duration, now time.Time) (tooLong bool, again time.Duration) {
 	if core.NodeCondition(&node.Status, corev1.NodeReady) == nil {

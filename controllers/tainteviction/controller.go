@@ -4,13 +4,11 @@ package tainteviction
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -30,17 +28,8 @@ type controller struct {
 	pods     podset.Control
 	recorder events.EventRecorder
 	now      func() time.Time
-
-	lock sync.Mutex
-	// since is when each Pod that is to be deleted later was first found to be. It is not kept over a restart: a
-	// cluster that was down must not lose its Pods for that.
-	since map[types.NamespacedName]sentence
-}
-
-// sentence is which Pod of a name is to be deleted, and when that was first found.
-type sentence struct {
-	pod types.UID
-	at  time.Time
+	// sentences are not kept over a restart: a cluster that was down must not lose its Pods for that.
+	sentences sentences
 }
 
 // Register puts the controller on the manager. It wakes for Pods that are bound or change their tolerations, and for
@@ -48,7 +37,6 @@ type sentence struct {
 func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorder) error {
 	r := &controller{
 		client: c, pods: podset.Control{Client: c, Recorder: recorder}, recorder: recorder, now: time.Now,
-		since: map[types.NamespacedName]sentence{},
 	}
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Pod{}, loop.Only(loop.Changed(concerns))).
@@ -81,12 +69,12 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	var pod corev1.Pod
 	if err := r.client.Get(ctx, request.NamespacedName, &pod); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.forget(request.NamespacedName)
+			r.sentences.lift(request.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if pod.Spec.NodeName == "" || pod.DeletionTimestamp != nil {
-		r.forget(request.NamespacedName)
+		r.sentences.lift(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	var node corev1.Node
@@ -95,36 +83,18 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	patience := decide(node.Spec.Taints, pod.Spec.Tolerations)
 	if patience < 0 {
-		if r.forget(request.NamespacedName) {
+		if r.sentences.lift(request.NamespacedName) {
 			r.tell(&pod, "Cancelling deletion of Pod %s/%s", pod.Namespace, pod.Name)
 		}
 		return reconcile.Result{}, nil
 	}
-	if left := r.first(&pod).Add(patience).Sub(r.now()); left > 0 {
-		return reconcile.Result{RequeueAfter: left}, nil
+	if patience > 0 {
+		now := r.now()
+		if left := r.sentences.pass(&pod, patience, now).Sub(now); left > 0 {
+			return reconcile.Result{RequeueAfter: left}, nil
+		}
 	}
 	return reconcile.Result{}, r.evict(ctx, &pod)
-}
-
-// first returns when the Pod was first found to be one that is to go, which is now if it was not before.
-func (r *controller) first(pod *corev1.Pod) time.Time {
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	key := client.ObjectKeyFromObject(pod)
-	known, ok := r.since[key]
-	if !ok || known.pod != pod.UID {
-		known = sentence{pod: pod.UID, at: r.now()}
-		r.since[key] = known
-	}
-	return known.at
-}
-
-func (r *controller) forget(pod types.NamespacedName) (known bool) {
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	_, known = r.since[pod]
-	delete(r.since, pod)
-	return known
 }
 
 func (r *controller) tell(pod *corev1.Pod, note string, args ...any) {
@@ -135,11 +105,13 @@ func (r *controller) evict(ctx context.Context, pod *corev1.Pod) error {
 	r.tell(pod, "Marking for deletion Pod %s/%s", pod.Namespace, pod.Name)
 	marked, err := r.pods.MarkDisrupted(ctx, pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", r.now())
 	if err == nil {
-		err = r.client.Delete(ctx, marked, client.Preconditions{UID: &pod.UID})
+		if err = r.client.Delete(ctx, marked, client.Preconditions{UID: &pod.UID}); apierrors.IsConflict(err) {
+			err = nil // another Pod has the name
+		}
 	}
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("evicting pod %s from node %s: %w", client.ObjectKeyFromObject(pod), pod.Spec.NodeName, err)
 	}
-	r.forget(client.ObjectKeyFromObject(pod))
+	r.sentences.lift(client.ObjectKeyFromObject(pod))
 	return nil
 }
