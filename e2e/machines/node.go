@@ -28,6 +28,8 @@ type Node struct {
 	Link int `json:"link"`
 	// Joined says that it was Ready once, and needs no token any more.
 	Joined bool `json:"joined"`
+	// Started is the second in which coracle was last started there: what is reported since is not an earlier one's.
+	Started time.Time `json:"started"`
 
 	cluster *Cluster
 }
@@ -131,6 +133,9 @@ func (n *Node) Args() []string {
 
 // launch runs coracle in the background, with its output going to the log.
 func (n *Node) launch(args []string) error {
+	if err := n.begin(); err != nil {
+		return err
+	}
 	log, err := os.OpenFile(n.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -157,6 +162,16 @@ func (n *Node) launch(args []string) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// begin notes when coracle is started. Nodes report to the second: where an earlier coracle may have reported in this one, it
+// waits for the next.
+func (n *Node) begin() error {
+	if !n.Started.IsZero() {
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+	}
+	n.Started = time.Now().Truncate(time.Second)
+	return n.cluster.save()
 }
 
 // Token makes a token for a node that is to join.
@@ -207,7 +222,8 @@ func (n *Node) Partition() error { return links[n.Link].Unplug(&n.Machine) }
 // Heal undoes Partition. Idempotent.
 func (n *Node) Heal() error { return links[n.Link].Plug(&n.Machine) }
 
-// WaitReady returns when the API says that the node is Ready, or coracle has ended there.
+// WaitReady returns when the API says that the node is Ready, by the word of the coracle that was last started there, or when
+// coracle has ended there.
 func (n *Node) WaitReady(ctx context.Context) error {
 	client, err := n.cluster.client()
 	if err != nil {
@@ -218,22 +234,29 @@ func (n *Node) WaitReady(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, c := range node.Status.Conditions {
-			if c.Type != corev1.NodeReady {
-				continue
-			}
-			if c.Status == corev1.ConditionTrue {
-				return nil
-			}
-			return errors.New(c.Message)
-		}
-		return errors.New("no Ready condition")
+		return readySince(node, n.Started)
 	})
 	if err != nil || n.Joined {
 		return err
 	}
 	n.Joined = true
 	return n.cluster.save()
+}
+
+// readySince fails unless the Node is Ready and has said so since then.
+func readySince(node *corev1.Node, started time.Time) error {
+	for _, c := range node.Status.Conditions {
+		switch {
+		case c.Type != corev1.NodeReady:
+			continue
+		case c.Status != corev1.ConditionTrue:
+			return errors.New(c.Message)
+		case c.LastHeartbeatTime.Time.Before(started):
+			return fmt.Errorf("it has not reported since it was started at %s, but at %s", started.Format(time.TimeOnly), c.LastHeartbeatTime.Format(time.TimeOnly))
+		}
+		return nil
+	}
+	return errors.New("no Ready condition")
 }
 
 // until returns when is does not fail any more. It gives up with ctx, or when coracle has ended on the node.
