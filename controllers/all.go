@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -40,6 +41,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/rootcacertpublisher"
 	"github.com/coracle-k8s/coracle/controllers/seen"
 	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
+	"github.com/coracle-k8s/coracle/controllers/serviceaccounttoken"
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
@@ -50,8 +52,8 @@ import (
 )
 
 // Config is what the controllers need besides a manager. Client, RESTConfig and Recorder are called for each controller
-// with its user name: "system:serviceaccount:kube-system:<controller>", or "system:apiserver", which must be one of the
-// system:masters.
+// with its user name: "system:serviceaccount:kube-system:<controller>", "system:kube-controller-manager", or
+// "system:apiserver", which must be one of the system:masters.
 type Config struct {
 	// Client reads typed objects from the manager's cache and writes as the user. Unstructured objects must be read
 	// from the server, which is what controller-runtime's client does by default.
@@ -74,6 +76,8 @@ type Config struct {
 	NodePorts [2]int32
 	// RootCA is the PEM bundle that Pods trust the API server by.
 	RootCA []byte
+	// TokenForSecret makes the token of an account that is kept in a Secret. Nil: such Secrets stay as they are.
+	TokenForSecret func(account *corev1.ServiceAccount, secret *corev1.Secret) (string, error)
 	// SigningCert and SigningKey are the CA that signs requested certificates, PEM. Without a key, nothing is signed.
 	SigningCert, SigningKey []byte
 	// SigningLifetime is the longest that such a certificate is valid; zero means a year.
@@ -113,18 +117,24 @@ func (k kit) metadata() (metadata.Interface, error) {
 	return metadata.NewForConfig(k.RESTConfig(k.user))
 }
 
-// unit is one controller: the service account in kube-system that it writes as, and how to put it on the manager.
+// unit is one controller: the service account in kube-system, or the other user, that it writes as, and how to put it on
+// the manager.
 type unit struct {
 	account  string
 	register func(kit) error
 }
 
-// apiServer is not a service account but the API server's own user, for what is its own work.
-const apiServer = "system:apiserver"
+// These are not service accounts: the API server's own user, for what is its own work, and the one that may write
+// Secrets of all namespaces, which no service account may.
+const (
+	apiServer         = "system:apiserver"
+	controllerManager = "system:kube-controller-manager"
+)
 
 func (u unit) user() string {
-	if u.account == apiServer {
-		return apiServer
+	switch u.account {
+	case apiServer, controllerManager:
+		return u.account
 	}
 	return "system:serviceaccount:kube-system:" + u.account
 }
@@ -133,6 +143,7 @@ func (u unit) user() string {
 func all() []unit {
 	return []unit{
 		{apiServer, func(k kit) error { return ipallocator.Register(k.mgr, k.client(), k.recorder()) }},
+		{controllerManager, registerServiceAccountToken},
 		{bootstrap.SignerName, func(k kit) error { return bootstrap.RegisterSigner(k.mgr, k.client()) }},
 		{bootstrap.CleanerName, func(k kit) error { return bootstrap.RegisterCleaner(k.mgr, k.client()) }},
 		{certificates.Name, registerCertificates},
@@ -229,4 +240,11 @@ func registerCertificates(k kit) error {
 	return certificates.Register(k.mgr, k.client(), k.Client(k.user), certificates.Config{
 		CACert: k.SigningCert, CAKey: k.SigningKey, Lifetime: k.SigningLifetime, Reserved: k.APIServerHosts,
 	})
+}
+
+func registerServiceAccountToken(k kit) error {
+	if k.TokenForSecret == nil {
+		return nil
+	}
+	return serviceaccounttoken.Register(k.mgr, k.client(), k.TokenForSecret, k.RootCA)
 }

@@ -58,7 +58,7 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		ClusterCIDR: netip.MustParsePrefix(c.options.ClusterCIDR),
 		ServiceCIDR: netip.MustParsePrefix(c.options.ServiceCIDR),
 		NodePorts:   defaultNodePorts,
-		RootCA:      c.keys.CA.CertPEM,
+		RootCA:      c.keys.CA.CertPEM, TokenForSecret: c.api.Tokens().ForSecret,
 		SigningCert: c.keys.CA.CertPEM, SigningKey: c.keys.CA.KeyPEM,
 		SigningLifetime: c.options.SigningDuration, APIServerHosts: c.keys.ServingHosts,
 		NodeMonitorGrace: c.options.NodeMonitorGrace,

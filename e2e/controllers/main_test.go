@@ -30,8 +30,8 @@ import (
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 )
 
-// patience is how long a test waits for what should happen at once.
-const patience = 20 * time.Second
+// patience is how long a test waits for what should happen at once; machines may be slow.
+const patience = 2 * time.Minute
 
 // admin is a client of the cluster's administrator, without a cache; adminConfig is its configuration.
 var (
@@ -100,6 +100,7 @@ func start(ctx context.Context, dir string, stopped chan<- error) error {
 		ServiceCIDR:      netip.MustParsePrefix("10.96.0.0/16"),
 		NodePorts:        [2]int32{30000, 32767},
 		RootCA:           running.PKI.CA.CertPEM,
+		TokenForSecret:   running.Server.Tokens().ForSecret,
 		NodeMonitorGrace: 2 * time.Second,
 		NodeStartupGrace: 2 * time.Second,
 	})

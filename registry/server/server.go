@@ -119,5 +119,8 @@ func (s *Server) CacheOptions(config *rest.Config) cache.Options {
 // Tee is where the shared objects are: a controller may wait there for its own write.
 func (s *Server) Tee() *tee.Hub { return s.tee }
 
+// Tokens issues the tokens of service accounts, and knows them again. It is nil if there is nothing to sign them with.
+func (s *Server) Tokens() *serviceaccount.Tokens { return s.tokens }
+
 // WebServices are the URLs that the server answers to, for the generation of OpenAPI documents.
 func (s *Server) WebServices() []*restful.WebService { return s.services }
