@@ -23,7 +23,7 @@ func (s *Server) issueTokens() (err error) {
 	live := serviceaccount.Live(s.client)
 	s.tokens, err = serviceaccount.New(serviceaccount.Config{
 		Issuer: c.Issuer, Audiences: c.Audiences, Signer: c.Signer, Public: c.Public,
-		Known: serviceaccount.Cached(s.informers, live), Current: live,
+		Known: serviceaccount.Cached(s.informers, live), Current: live, Secrets: s.client.CoreV1(),
 	})
 	if err != nil {
 		return fmt.Errorf("issuing service account tokens: %w", err)

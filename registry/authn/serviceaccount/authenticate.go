@@ -142,7 +142,7 @@ func (t *Tokens) validateLegacy(ctx context.Context, c *claims, token string) (*
 		return nil, errors.New("sub claim is invalid")
 	}
 	secret, err := t.known.Secret(ctx, l.Namespace, l.SecretName)
-	if err != nil || secret.DeletionTimestamp != nil || secret.Labels[invalidSince] != "" {
+	if err != nil || secret.DeletionTimestamp != nil {
 		return nil, errInvalidated
 	}
 	if subtle.ConstantTimeCompare(secret.Data[corev1.ServiceAccountTokenKey], []byte(token)) == 0 {
@@ -155,9 +155,8 @@ func (t *Tokens) validateLegacy(ctx context.Context, c *claims, token string) (*
 	if account.DeletionTimestamp != nil || account.UID != l.AccountUID {
 		return nil, errInvalidated
 	}
-	audit.AddAuditAnnotation(ctx, "authentication.k8s.io/legacy-token-manual-secret", secret.Name)
+	if err := t.noteUse(ctx, account, secret); err != nil {
+		return nil, err
+	}
 	return &serviceaccount.ServiceAccountInfo{Namespace: l.Namespace, Name: l.AccountName, UID: string(l.AccountUID)}, nil
 }
-
-// invalidSince labels Secrets whose tokens are not accepted any more.
-const invalidSince = "kubernetes.io/legacy-token-invalid-since"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apiserver/pkg/authentication/authenticator"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
 // Config says who issues tokens to whom.
@@ -28,6 +29,8 @@ type Config struct {
 	// Known objects are asked, for each token that is verified, whether what it is bound to still exists: they should be
 	// cached. Current ones are asked when a token is issued.
 	Known, Current Objects
+	// Secrets is where the use of tokens in Secrets is written down; nil: nowhere.
+	Secrets typedcorev1.SecretsGetter
 	// Now is time.Now unless set.
 	Now func() time.Time
 }
@@ -40,6 +43,7 @@ type Tokens struct {
 	keys      *keys
 	known     Objects
 	current   Objects
+	secrets   typedcorev1.SecretsGetter
 	now       func() time.Time
 }
 
@@ -57,7 +61,7 @@ func New(c Config) (*Tokens, error) {
 	}
 	return &Tokens{
 		issuer: c.Issuer, accepted: append(slices.Clone(c.Accepted), c.Issuer, legacyIssuer), audiences: c.Audiences,
-		keys: keys, known: c.Known, current: c.Current, now: c.Now,
+		keys: keys, known: c.Known, current: c.Current, secrets: c.Secrets, now: c.Now,
 	}, nil
 }
 
