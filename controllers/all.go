@@ -45,6 +45,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
+	"github.com/coracle-k8s/coracle/controllers/volume/ephemeral"
 	"github.com/coracle-k8s/coracle/controllers/volume/persistentvolume"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvcprotection"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvprotection"
@@ -155,6 +156,7 @@ func all() []unit {
 		{endpoint.Name, func(k kit) error { return endpoint.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpointslice.Name, registerEndpointSlice},
 		{endpointslicemirroring.Name, func(k kit) error { return endpointslicemirroring.Register(k.mgr, k.client(), k.recorder()) }},
+		{ephemeral.Name, func(k kit) error { return ephemeral.Register(k.mgr, k.client(), k.recorder()) }},
 		{garbagecollector.Name, registerGarbageCollector},
 		{job.Name, func(k kit) error { return job.Register(k.mgr, k.client(), k.recorder()) }},
 		{namespace.Name, registerNamespace},

@@ -146,3 +146,45 @@ func TestVolumeAttributesClassStaysWhileVolumesNameIt(t *testing.T) {
 	}
 	gone(t, class)
 }
+
+func TestPodsEphemeralVolumeHasAClaimWhileThePodLives(t *testing.T) {
+	ns := namespace(t)
+	template := &corev1.PersistentVolumeClaimTemplate{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"made": "for-a-pod"}},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: ptr.To(ns), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: quantity("1Gi")}},
+		},
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "p"},
+		Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "c", Image: "i"}},
+			Volumes: []corev1.Volume{{Name: "scratch-1", VolumeSource: corev1.VolumeSource{
+				Ephemeral: &corev1.EphemeralVolumeSource{VolumeClaimTemplate: template},
+			}}},
+		},
+	}
+	create(t, pod)
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "p-scratch-1"}}
+	eventually(t, claim, func() error {
+		if !metav1.IsControlledBy(claim, pod) || claim.Labels["made"] != "for-a-pod" || *claim.Spec.StorageClassName != ns {
+			return fmt.Errorf("it is %v", claim)
+		}
+		return nil
+	})
+	first := claim.UID
+	if err := admin.Delete(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, claim, func() error {
+		if claim.UID == first {
+			return fmt.Errorf("it is still the first: %v", claim)
+		}
+		return nil
+	})
+	if err := admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, claim)
+}
