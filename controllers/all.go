@@ -45,6 +45,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
+	"github.com/coracle-k8s/coracle/controllers/validatingadmissionpolicystatus"
 	"github.com/coracle-k8s/coracle/controllers/volume/ephemeral"
 	"github.com/coracle-k8s/coracle/controllers/volume/persistentvolume"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvcprotection"
@@ -174,6 +175,7 @@ func all() []unit {
 		{statefulset.Name, func(k kit) error { return statefulset.Register(k.mgr, k.client(), k.recorder()) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
 		{ttlafterfinished.Name, func(k kit) error { return ttlafterfinished.Register(k.mgr, k.client()) }},
+		{validatingadmissionpolicystatus.Name, registerPolicyStatus},
 		{vacprotection.Name, func(k kit) error { return vacprotection.Register(k.mgr, k.client()) }},
 	}
 }
@@ -249,4 +251,16 @@ func registerServiceAccountToken(k kit) error {
 		return nil
 	}
 	return serviceaccounttoken.Register(k.mgr, k.client(), k.TokenForSecret, k.RootCA)
+}
+
+func registerPolicyStatus(k kit) error {
+	clientset, err := k.clientset()
+	if err != nil {
+		return err
+	}
+	schemas, err := k.discovery()
+	if err != nil {
+		return err
+	}
+	return validatingadmissionpolicystatus.Register(k.mgr, k.client(), clientset, schemas)
 }
