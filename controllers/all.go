@@ -42,6 +42,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/seen"
 	"github.com/coracle-k8s/coracle/controllers/serviceaccount"
 	"github.com/coracle-k8s/coracle/controllers/serviceaccounttoken"
+	"github.com/coracle-k8s/coracle/controllers/servicecidrs"
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
@@ -174,6 +175,7 @@ func all() []unit {
 		{rootcacertpublisher.Name, func(k kit) error { return rootcacertpublisher.Register(k.mgr, k.client(), k.RootCA) }},
 		{statefulset.Name, func(k kit) error { return statefulset.Register(k.mgr, k.client(), k.recorder()) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
+		{servicecidrs.Name, registerServiceCIDRs},
 		{ttlafterfinished.Name, func(k kit) error { return ttlafterfinished.Register(k.mgr, k.client()) }},
 		{validatingadmissionpolicystatus.Name, registerPolicyStatus},
 		{vacprotection.Name, func(k kit) error { return vacprotection.Register(k.mgr, k.client()) }},
@@ -263,4 +265,12 @@ func registerPolicyStatus(k kit) error {
 		return err
 	}
 	return validatingadmissionpolicystatus.Register(k.mgr, k.client(), clientset, schemas)
+}
+
+func registerServiceCIDRs(k kit) error {
+	clientset, err := k.clientset()
+	if err != nil {
+		return err
+	}
+	return servicecidrs.Register(k.mgr, k.client(), clientset)
 }
