@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -47,5 +49,43 @@ func (k *Kubelet) newResources() (*resources.Cgroups, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding control groups: %w", err)
 	}
-	return groups, groups.Ensure(nil)
+	return groups, groups.Ensure()
+}
+
+// limitEvery is the time between tries to limit all Pods.
+const limitEvery = time.Minute
+
+// limitPods leaves all Pods together what the node offers, as upstream's --enforce-node-allocatable=pods. It tries again while they
+// use more: evictions make that less.
+func (k *Kubelet) limitPods(ctx context.Context, p *parts) {
+	for {
+		limits, err := k.podLimits()
+		if err == nil {
+			err = p.groups.Limit(limits)
+		}
+		if err == nil {
+			p.recorder.Event(k.nodeRef(), corev1.EventTypeNormal, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods")
+			return
+		}
+		p.recorder.Eventf(k.nodeRef(), corev1.EventTypeWarning, "FailedNodeAllocatableEnforcement", "Failed to update Node Allocatable Limits %q: %v", k.CgroupRoot, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(limitEvery):
+		}
+	}
+}
+
+func (k *Kubelet) podLimits() (corev1.ResourceList, error) {
+	limits, err := resources.Capacity(k.RootDir)
+	if err != nil {
+		return nil, err
+	}
+	if k.CPUs > 0 {
+		limits[corev1.ResourceCPU] = *resource.NewQuantity(k.CPUs, resource.DecimalSI)
+	}
+	if k.MemoryBytes > 0 {
+		limits[corev1.ResourceMemory] = *resource.NewQuantity(k.MemoryBytes, resource.BinarySI)
+	}
+	return limits, nil
 }

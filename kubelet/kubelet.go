@@ -155,6 +155,7 @@ type parts struct {
 	pods      *pods.Manager
 	node      *node.Node
 	evictor   *eviction.Evictor
+	groups    *resources.Cgroups
 }
 
 // Run works until ctx ends and returns when all that it started has stopped. Containers keep running.
@@ -198,6 +199,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	group.Go(func() { p.pods.Run(ctx) })
 	group.Go(func() { (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run(ctx) })
 	group.Go(func() { p.collector.Run(ctx) })
+	group.Go(func() { k.limitPods(ctx, p) })
 	group.Go(func() { p.evictor.Run(ctx) })
 	select {
 	case err := <-serving:
@@ -241,11 +243,12 @@ func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
 		closeAll()
 		return nil, nil, err
 	}
-	k.wire(ctx, p, groups, version.RuntimeName, version.RuntimeVersion, recursive)
+	p.groups = groups
+	k.wire(ctx, p, version.RuntimeName, version.RuntimeVersion, recursive)
 	return p, closeAll, nil
 }
 
-func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups, runtimeName, runtimeVersion string, recursive bool) {
+func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersion string, recursive bool) {
 	p.collector = k.newCollector(p)
 	p.node = node.New(node.Config{
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
@@ -274,7 +277,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, groups *resources.Cgroups,
 	})
 	p.pods = pods.New(pods.Config{
 		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,
-		Images: puller, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: groups, Probes: p.probes,
+		Images: puller, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: p.groups, Probes: p.probes,
 		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,

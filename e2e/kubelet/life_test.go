@@ -1,6 +1,9 @@
 package kubelet_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
 func TestAPodRunsAndIsDeleted(t *testing.T) {
@@ -44,6 +48,13 @@ func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
 	ended := w.until("ends", "ended", finished)
 	lost := w.until("goes", "ran", running)
 	w.stop()
+	all := filepath.Join(nodens.CgroupRoot(), "kubepods")
+	orphan := filepath.Join(all, "besteffort/podnobody")
+	for _, h := range hierarchies(t, filepath.Dir(orphan)) {
+		if err := os.MkdirAll(filepath.Join(h, orphan), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := w.client.CoreV1().Pods("default").Delete(t.Context(), "goes", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +79,17 @@ func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
 		t.Errorf("the ended pod was touched: %+v", p.Status)
 	}
 	eventually(t, "what the API does not know is removed", func() bool { return missing("/var/lib/kubelet/pods/" + string(lost.UID)) })
+	eventually(t, "cgroups that no Pod has are removed", func() bool { return len(hierarchies(t, orphan)) == 0 })
+	eventually(t, "all Pods together weigh what the node offers", func() bool {
+		for _, h := range hierarchies(t, all) {
+			for file, want := range map[string]string{"cpu.shares": "4096", "cpu.weight": "303"} {
+				if content, err := os.ReadFile(filepath.Join(h, all, file)); err == nil && strings.TrimSpace(string(content)) == want {
+					return true
+				}
+			}
+		}
+		return false
+	})
 	patch := []byte(`{"data":{"key":"new"}}`)
 	if _, err := w.client.CoreV1().ConfigMaps("default").Patch(t.Context(), "kept", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
@@ -75,6 +97,23 @@ func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
 	w.wrote(after, "main", "seen\n")
 	w.delete("stays")
 	w.until("stays", "went", gone)
+}
+
+// hierarchies are those that have a cgroup: one of version 2, several of version 1.
+func hierarchies(t *testing.T, cgroup string) (dirs []string) {
+	t.Helper()
+	for _, pattern := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
+		all, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range all {
+			if !missing(filepath.Join(h, cgroup)) {
+				dirs = append(dirs, h)
+			}
+		}
+	}
+	return dirs
 }
 
 func TestResourcesChangeInPlace(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 func TestPodsHaveCgroupsWithTheirLimits(t *testing.T) {
 	nodens.Need(t)
 	g := newGroups(t)
-	if err := g.Ensure(corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi"), corev1.ResourceCPU: resource.MustParse("2")}); err != nil {
+	if err := g.Ensure(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -28,6 +28,9 @@ func TestPodsHaveCgroupsWithTheirLimits(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	if err := g.Limit(corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi"), corev1.ResourceCPU: resource.MustParse("2")}); err != nil {
+		t.Fatal(err)
+	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "a", UID: "0-1"}}
 	pod.Spec.Containers = []corev1.Container{{Name: "c", Resources: corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("32Mi")},

@@ -142,6 +142,17 @@ func pageSizes() []uint64 {
 	return sizes
 }
 
+// taskMax is how many processes and threads the machine can have, 0 where it does not say.
+func taskMax() int64 {
+	var least int64
+	for _, file := range []string{"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"} {
+		if n, err := readNumber(file); err == nil && n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	return least
+}
+
 func readNumber(path string) (int64, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

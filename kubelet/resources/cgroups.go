@@ -60,19 +60,12 @@ func New(c Config) (*Cgroups, error) {
 	return g, err
 }
 
-// Ensure makes the cgroups above all Pods', before any Pod's. limits, if any, hold for all Pods together: what is allocatable.
-func (g *Cgroups) Ensure(limits corev1.ResourceList) error {
+// Ensure makes the cgroups above all Pods', before any Pod's.
+func (g *Cgroups) Ensure() error {
 	if err := delegate(filepath.Dir(g.root)); err != nil {
 		return fmt.Errorf("preparing cgroup %s: %w", filepath.Dir(g.root), err)
 	}
-	all := &cgroups.Resources{SkipDevices: true}
-	if cpu, found := limits[corev1.ResourceCPU]; found {
-		setShares(all, Shares(cpu.MilliValue()))
-	}
-	if memory, found := limits[corev1.ResourceMemory]; found {
-		all.Memory = memory.Value()
-	}
-	if err := apply(g.root, all); err != nil {
+	if err := apply(g.root, &cgroups.Resources{SkipDevices: true}); err != nil {
 		return err
 	}
 	for _, class := range []string{"burstable", "besteffort"} {
@@ -83,6 +76,15 @@ func (g *Cgroups) Ensure(limits corev1.ResourceList) error {
 		}
 	}
 	g.machine.SwapAccounting = swapAccounting(g.root)
+	return nil
+}
+
+// Limit makes limits hold for all Pods together, after Ensure: what is left of the machine is the system's. It fails while Pods
+// use more memory than that.
+func (g *Cgroups) Limit(limits corev1.ResourceList) error {
+	if err := apply(g.root, forAll(limits, taskMax(), g.pageSizes)); err != nil {
+		return fmt.Errorf("limiting all Pods: %w", err)
+	}
 	return nil
 }
 

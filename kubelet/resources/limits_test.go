@@ -106,6 +106,20 @@ func TestForPod(t *testing.T) {
 	}
 }
 
+func TestForAll(t *testing.T) {
+	machine := list("3", "1Gi")
+	machine["hugepages-2Mi"] = resource.MustParse("100Mi")
+	tasks := int64(4000)
+	want := &cgroups.Resources{SkipDevices: true, CpuShares: 3072, CpuWeight: cgroups.ConvertCPUSharesToCgroupV2Value(3072), Memory: gigabyte, PidsLimit: &tasks,
+		HugetlbLimit: []*cgroups.HugepageLimit{{Pagesize: "2MB", Limit: 100 << 20}, {Pagesize: "1GB"}}}
+	if diff := cmp.Diff(want, forAll(machine, tasks, []uint64{2 << 20, 1 << 30})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&cgroups.Resources{SkipDevices: true}, forAll(nil, 0, nil)); diff != "" {
+		t.Errorf("of nothing (-want +got):\n%s", diff)
+	}
+}
+
 func TestAllocatable(t *testing.T) {
 	capacity := list("2", "1Gi")
 	capacity["hugepages-2Mi"] = resource.MustParse("100Mi")

@@ -35,6 +35,26 @@ func forPod(pod *corev1.Pod, pageSizes []uint64) *cgroups.Resources {
 	return r
 }
 
+// forAll is what all Pods together are limited to; tasks of 0 is no limit. CPU is a weight: what the system does not need they may
+// use. It is pure.
+func forAll(limits corev1.ResourceList, tasks int64, pageSizes []uint64) *cgroups.Resources {
+	r := &cgroups.Resources{SkipDevices: true}
+	if cpu, found := limits[corev1.ResourceCPU]; found {
+		setShares(r, Shares(cpu.MilliValue()))
+	}
+	if memory, found := limits[corev1.ResourceMemory]; found {
+		r.Memory = memory.Value()
+	}
+	if tasks > 0 {
+		r.PidsLimit = &tasks
+	}
+	pages := hugePages(limits)
+	for _, size := range pageSizes {
+		r.HugetlbLimit = append(r.HugetlbLimit, &cgroups.HugepageLimit{Pagesize: pageName(size), Limit: pages[size]})
+	}
+	return r
+}
+
 // podLimits are the Pod's limits and whether every container, or the Pod as such, has one of CPU and of memory.
 func podLimits(pod *corev1.Pod) (limits corev1.ResourceList, everyCPU, everyMemory bool) {
 	everyCPU, everyMemory = true, true
