@@ -3,12 +3,9 @@ package kubelet
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
@@ -23,10 +20,11 @@ import (
 func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 	return eviction.New(eviction.Node{
 		Thresholds: k.thresholds, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
-		Pods:  p.pods.Active,
-		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
-		VolumeUsage: func(pod types.UID, volume string) (int64, error) {
-			return diskUsage(filepath.Join(k.podsDir(), string(pod), "volumes", "kubernetes.io~empty-dir", volume))
+		Pods:        p.pods.Active,
+		Usage:       func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
+		VolumeUsage: k.volumeUsage,
+		ContainerUsage: func(ctx context.Context, pod *corev1.Pod) (map[string]int64, error) {
+			return k.containerUsage(ctx, p, pod)
 		},
 		Images:   func(m eviction.Measure) { p.collector.Look(images.Disk{Total: m.Total, Available: m.Available}) },
 		FreeDisk: p.collector.RemoveUnused,
@@ -112,39 +110,4 @@ func (k *Kubelet) measure(ctx context.Context, p *parts) (eviction.Measures, err
 		*into = kib << 10
 	}
 	return m, nil
-}
-
-func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) {
-	list, err := p.runtime.ListPodSandboxStats(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := map[types.UID]eviction.Usage{}
-	for _, s := range list {
-		u := eviction.Usage{Memory: int64(s.GetLinux().GetMemory().GetWorkingSetBytes().GetValue())}
-		for _, c := range s.GetLinux().GetContainers() {
-			u.Disk += int64(c.GetWritableLayer().GetUsedBytes().GetValue())
-		}
-		out[types.UID(s.GetAttributes().GetMetadata().GetUid())] = u
-	}
-	return out, nil
-}
-
-// diskUsage is the disk space that all below dir takes.
-func diskUsage(dir string) (int64, error) {
-	var sum int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil // it went away meanwhile
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			sum += st.Blocks * 512
-		}
-		return nil
-	})
-	return sum, err
 }

@@ -47,6 +47,7 @@ func TestPodsDoWhatTheirSpecificationsSay(t *testing.T) {
 		"a forced deletion leaves nothing":               forced,
 		"an unknown volume type keeps the pod pending":   unknownVolume,
 		"limits reach the control group":                 limits,
+		"what outgrows its disk limits is evicted":       diskLimits,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -513,4 +514,35 @@ func limits(t *testing.T, w *world) {
 		t.Errorf("class %s", got.Status.QOSClass)
 	}
 	w.wrote(p, "main", fmt.Sprintf("%d\n", 64<<20))
+}
+
+func diskLimits(t *testing.T, w *world) {
+	limited := func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse("2Mi")}
+	}
+	bounded := withVolume(corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("2Mi"))}}, "/v")
+	const whole = "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "
+	tests := map[string]struct {
+		change func(*corev1.Pod)
+		fill   string
+		want   string
+	}{
+		"layer":  {limited, "head -c 4000000 /dev/zero > /tmp-file", whole},
+		"log":    {limited, "head -c 100000 /dev/zero | tr '\\0' '\\n'", whole}, // a line of the log is more than its character
+		"volume": {bounded, "head -c 4000000 /dev/zero > /v/file", `Usage of EmptyDir volume "v0" exceeds the limit "2Mi". `},
+	}
+	w.create(pod("fits", "head -c 1000000 /dev/zero > /tmp-file; "+forever, limited))
+	w.until("fits", "ran", running)
+	for name, test := range tests {
+		w.create(pod("outgrown-"+name, test.fill+"; "+forever, test.change))
+	}
+	for name, test := range tests {
+		p := w.until("outgrown-"+name, "was evicted", finished)
+		if p.Status.Phase != corev1.PodFailed || p.Status.Reason != "Evicted" || p.Status.Message != test.want {
+			t.Errorf("%s: %s, %s: %s", name, p.Status.Phase, p.Status.Reason, p.Status.Message)
+		}
+	}
+	if p := w.get("fits"); !running(p) {
+		t.Errorf("what fits is %s: %s", p.Status.Phase, p.Status.Message)
+	}
 }

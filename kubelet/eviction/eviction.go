@@ -44,8 +44,10 @@ type Node struct {
 	Pods func() []*corev1.Pod
 	// Usage returns what Pods use.
 	Usage func(ctx context.Context) (map[types.UID]Usage, error)
-	// VolumeUsage returns what an emptyDir volume on disk holds.
-	VolumeUsage func(pod types.UID, volume string) (int64, error)
+	// VolumeUsage returns what a Pod's volume on disk holds, in bytes. ContainerUsage returns what its containers hold beside
+	// volumes, logs among it, by name.
+	VolumeUsage    func(pod types.UID, volume *corev1.Volume) (int64, error)
+	ContainerUsage func(ctx context.Context, pod *corev1.Pod) (map[string]int64, error)
 	// Images is told each time what is left of the images' file system, and returns at once; may be nil.
 	Images func(Measure)
 	// FreeDisk removes what nobody needs.
@@ -60,6 +62,9 @@ type Node struct {
 type Evictor struct {
 	Node
 
+	// looked has a value when the node was looked at since the Pods' limits were.
+	looked chan struct{}
+
 	evicted time.Time
 	// said is what was last said of freeing disk, so that it is not repeated.
 	said string
@@ -69,7 +74,7 @@ type Evictor struct {
 }
 
 // New returns an evictor that does nothing yet.
-func New(n Node) *Evictor { return &Evictor{Node: n} }
+func New(n Node) *Evictor { return &Evictor{Node: n, looked: make(chan struct{}, 1)} }
 
 // Pressure returns what the node runs short of.
 func (e *Evictor) Pressure() (memory, disk bool) {
@@ -81,6 +86,9 @@ func (e *Evictor) Pressure() (memory, disk bool) {
 
 // Run looks until ctx ends.
 func (e *Evictor) Run(ctx context.Context) {
+	var limits sync.WaitGroup
+	defer limits.Wait()
+	limits.Go(func() { e.watchLimits(ctx) })
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	said := ""
@@ -101,7 +109,10 @@ func (e *Evictor) Run(ctx context.Context) {
 }
 
 func (e *Evictor) look(ctx context.Context, now time.Time) error {
-	e.checkVolumes(ctx)
+	select {
+	case e.looked <- struct{}{}:
+	default:
+	}
 	m, err := e.Measure()
 	if err != nil {
 		return fmt.Errorf("measuring the node: %w", err)
@@ -172,24 +183,3 @@ type need struct {
 }
 
 func bytes(n int64) string { return resource.NewQuantity(n, resource.BinarySI).String() }
-
-// checkVolumes ends Pods whose emptyDir volumes have outgrown their limits.
-func (e *Evictor) checkVolumes(ctx context.Context) {
-	for _, pod := range e.Pods() {
-		for i := range pod.Spec.Volumes {
-			v := &pod.Spec.Volumes[i]
-			if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.IsZero() || v.EmptyDir.Medium != corev1.StorageMediumDefault {
-				continue
-			}
-			used, err := e.VolumeUsage(pod.UID, v.Name)
-			if err != nil {
-				klog.FromContext(ctx).V(2).Info("Measuring a volume", "pod", klog.KObj(pod), "volume", v.Name, "error", err)
-				continue
-			}
-			if used > v.EmptyDir.SizeLimit.Value() {
-				e.Evict(pod.UID, evicted(fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())))
-				break
-			}
-		}
-	}
-}

@@ -12,6 +12,9 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
 
+// reason is why the Pods' status says they failed.
+const reason = "Evicted"
+
 // systemCritical is the least priority of Pods that are never evicted.
 const systemCritical = 2000000000
 
@@ -73,7 +76,7 @@ func verdict(n need, pod *corev1.Pod, u Usage) status.Verdict {
 
 func evicted(message string) status.Verdict {
 	return status.Verdict{
-		Reason: "Evicted", Message: message, Warning: true, Immediate: true,
+		Reason: reason, Message: message, Warning: true, Immediate: true,
 		Conditions: []corev1.PodCondition{{
 			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
 			Reason: corev1.PodReasonTerminationByKubelet, Message: message,

@@ -1,0 +1,131 @@
+package eviction
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/kubelet/status"
+)
+
+// Measuring what Pods hold is a walk over their files. It takes at most one part in so many of the time, but is done once in longestRest.
+const (
+	restFactor  = 20
+	longestRest = time.Minute
+)
+
+// watchLimits looks at Pods' own limits each time that the node is looked at, or more seldom where that takes long.
+func (e *Evictor) watchLimits(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.looked:
+		}
+		began := time.Now()
+		e.checkLimits(ctx)
+		if rest := min(restFactor*time.Since(began), longestRest); rest > lookEvery {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(rest):
+			}
+		}
+	}
+}
+
+// checkLimits ends Pods that hold more on disk than they may.
+// https://kubernetes.io/docs/concepts/storage/ephemeral-storage/#resource-emphemeralstorage-consumption
+func (e *Evictor) checkLimits(ctx context.Context) {
+	for _, pod := range e.Pods() {
+		if priority(pod) >= systemCritical {
+			continue
+		}
+		held, err := e.hold(ctx, pod)
+		if err != nil {
+			klog.FromContext(ctx).V(2).Info("Measuring what a pod holds on disk", "pod", klog.KObj(pod), "error", err)
+			continue
+		}
+		if message := exceeded(pod, held); message != "" {
+			e.Evict(pod.UID, status.Verdict{Reason: reason, Message: message, Warning: true, Immediate: true})
+		}
+	}
+}
+
+// held is what a Pod holds on disk, in bytes: in volumes, and beside them in containers' own files and logs, by name.
+type held struct{ volumes, containers map[string]int64 }
+
+// hold measures what of a Pod has limits, and nothing else.
+func (e *Evictor) hold(ctx context.Context, pod *corev1.Pod) (h held, err error) {
+	whole := hasDiskLimit(pod)
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i]
+		if !onDisk(v) || !whole && sizeLimit(v) == 0 {
+			continue
+		}
+		if h.volumes == nil {
+			h.volumes = map[string]int64{}
+		}
+		if h.volumes[v.Name], err = e.VolumeUsage(pod.UID, v); err != nil {
+			return h, fmt.Errorf("measuring volume %s: %w", v.Name, err)
+		}
+	}
+	if whole {
+		if h.containers, err = e.ContainerUsage(ctx, pod); err != nil {
+			return h, fmt.Errorf("measuring containers: %w", err)
+		}
+	}
+	return h, nil
+}
+
+// exceeded says which of its limits a Pod exceeds, "" for none.
+func exceeded(pod *corev1.Pod, h held) string {
+	var total int64
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i]
+		if limit := sizeLimit(v); limit > 0 && h.volumes[v.Name] > limit {
+			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
+		}
+		total += h.volumes[v.Name]
+	}
+	if !hasDiskLimit(pod) {
+		return ""
+	}
+	for _, used := range h.containers {
+		total += used
+	}
+	limits := core.ResourceLimits(pod)
+	if limit := limits[corev1.ResourceEphemeralStorage]; total > limit.Value() {
+		return fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
+	}
+	for i := range pod.Spec.Containers {
+		c := &pod.Spec.Containers[i]
+		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name] > limit.Value() {
+			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", c.Name, limit.String())
+		}
+	}
+	return ""
+}
+
+// hasDiskLimit says whether the Pod's containers are limited in what they hold on disk.
+func hasDiskLimit(pod *corev1.Pod) bool {
+	_, found := core.ResourceLimits(pod)[corev1.ResourceEphemeralStorage]
+	return found
+}
+
+// onDisk says whether what is in a volume counts as the Pod's on the node's disk.
+func onDisk(v *corev1.Volume) bool {
+	return v.ConfigMap != nil || v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumDefault
+}
+
+// sizeLimit is the most that a volume on disk may hold, 0 for no limit. The kernel limits those in memory.
+func sizeLimit(v *corev1.Volume) int64 {
+	if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || !onDisk(v) {
+		return 0
+	}
+	return v.EmptyDir.SizeLimit.Value()
+}

@@ -1,0 +1,135 @@
+package kubelet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/moby/sys/mountinfo"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
+)
+
+// usage is what all Pods use. What containers wrote may be as old as the runtime's last look.
+func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) {
+	list, err := p.runtime.ListPodSandboxStats(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := map[types.UID]eviction.Usage{}
+	for _, s := range list {
+		u := eviction.Usage{Memory: int64(s.GetLinux().GetMemory().GetWorkingSetBytes().GetValue())}
+		for _, c := range s.GetLinux().GetContainers() {
+			u.Disk += int64(c.GetWritableLayer().GetUsedBytes().GetValue())
+		}
+		out[types.UID(s.GetAttributes().GetMetadata().GetUid())] = u
+	}
+	return out, nil
+}
+
+// volumeUsage is the disk space that a Pod's volume takes.
+func (k *Kubelet) volumeUsage(pod types.UID, v *corev1.Volume) (int64, error) {
+	plugin := "kubernetes.io~empty-dir"
+	if v.ConfigMap != nil {
+		plugin = "kubernetes.io~configmap"
+	}
+	return diskUsage(filepath.Join(k.podsDir(), string(pod), "volumes", plugin, v.Name))
+}
+
+// containerUsage is the disk space that each running container of a Pod takes: what it wrote into its own files, and its logs.
+func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod) (map[string]int64, error) {
+	_, seen, err := p.pods.Pod(pod.Namespace, pod.Name)
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]int64{}
+	for _, c := range seen.Alive() {
+		written, err := writtenBy(ctx, p, c.ID)
+		if err != nil {
+			return nil, fmt.Errorf("measuring what container %s wrote: %w", c.Name, err)
+		}
+		logs, err := diskUsage(filepath.Join(runtime.PodLogDir(k.PodLogsDir, pod), c.Name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("measuring the logs of container %s: %w", c.Name, err)
+		}
+		used[c.Name] += written + logs
+	}
+	return used, nil
+}
+
+// writtenBy is the disk space of a container's own layer as it is now. Where that is no overlay it is what the runtime found the last
+// time that it looked.
+func writtenBy(ctx context.Context, p *parts, container string) (int64, error) {
+	status, err := p.runtime.ContainerStatus(ctx, container, true)
+	if err != nil {
+		return 0, err
+	}
+	if dir := layer(status.GetInfo()["info"]); dir != "" {
+		return diskUsage(dir)
+	}
+	stats, err := p.runtime.ContainerStats(ctx, container)
+	if err != nil {
+		return 0, err
+	}
+	return int64(stats.GetWritableLayer().GetUsedBytes().GetValue()), nil
+}
+
+// layer is the directory that a container's own files are written to, "" where that cannot be told. info is the runtime's, in JSON.
+func layer(info string) string {
+	var process struct{ PID int }
+	if err := json.Unmarshal([]byte(info), &process); err != nil || process.PID == 0 {
+		return ""
+	}
+	file, err := os.Open(filepath.Join("/proc", strconv.Itoa(process.PID), "mountinfo"))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	root, err := mountinfo.GetMountsFromReader(file, mountinfo.SingleEntryFilter("/"))
+	if err != nil || len(root) != 1 || root[0].FSType != "overlay" {
+		return ""
+	}
+	return upperDir(root[0].VFSOptions)
+}
+
+// upperDir finds where an overlay writes, among its options.
+func upperDir(options string) string {
+	for option := range strings.SplitSeq(options, ",") {
+		if dir, found := strings.CutPrefix(option, "upperdir="); found && filepath.IsAbs(dir) {
+			return dir
+		}
+	}
+	return ""
+}
+
+// diskUsage is the disk space that all below dir takes.
+func diskUsage(dir string) (int64, error) {
+	var sum int64
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != dir {
+			return nil // it went away meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil // it went away meanwhile
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			sum += st.Blocks * 512
+		}
+		return nil
+	})
+	return sum, err
+}
