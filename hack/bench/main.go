@@ -44,13 +44,12 @@ func run() int {
 	flag.DurationVar(&b.settle, "settle", 20*time.Second, "how long to wait before looking at idle processes")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long to look at them")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	// There is no network inside: what is to be built is built before. Inside it is there, then.
-	if err := o.build(ctx); err != nil {
+	if err := untilSignal(o.build); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
+	signal.Ignore(syscall.SIGINT) // who presses Ctrl-C reaches the process inside, too, which is to clear up
 	inside, code, err := nodens.Enter("coracle-bench-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -59,11 +58,18 @@ func run() int {
 	if !inside {
 		return code
 	}
-	if err := o.measure(ctx); err != nil {
+	if err := untilSignal(o.measure); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
 	return 0
+}
+
+// untilSignal calls f with a context that ends when somebody wants the program to end.
+func untilSignal(f func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return f(ctx)
 }
 
 const none = "none"
