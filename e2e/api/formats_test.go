@@ -225,7 +225,7 @@ func TestServiceKubernetesLeadsToTheServer(t *testing.T) {
 		if e.Type != watch.Added {
 			t.Errorf("event %v", e)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("no endpoints")
 	}
 }

@@ -192,7 +192,7 @@ func (w *world) startKubelet() {
 		t.Logf("node ready after %s", time.Since(began).Round(time.Millisecond))
 	case err := <-done:
 		t.Fatalf("kubelet ended: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		n, err := w.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 		entries, _ := os.ReadDir("/etc/cni/net.d")
 		t.Fatalf("node is not ready: %v %+v %+v %v", err, n.Spec, n.Status.Conditions, entries)
