@@ -48,7 +48,7 @@ func start(t *testing.T, lab *netlab.Lab, client *fake.Clientset) (p *Proxy, sto
 	}()
 	select {
 	case <-p.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("not ready in time")
 	}
 	return p, func() { cancel(); <-done }
@@ -177,7 +177,7 @@ func TestUDPFollowsEndpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-changes
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for answer := ""; answer != "outside"; {
 		if answer = netlab.Talk(conn); answer != "outside" && time.Now().After(deadline) {
 			t.Fatalf("after: %s", answer)

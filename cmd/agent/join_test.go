@@ -97,7 +97,7 @@ func (w *world) options(name, token string) Options {
 
 func (w *world) await(what string, done func(context.Context) bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
 	defer cancel()
 	for !done(ctx) {
 		select {

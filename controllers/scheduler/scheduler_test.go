@@ -71,7 +71,7 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 // until waits for a pod to be as wanted.
 func (w *world) until(name, what string, wanted func(*corev1.Pod) bool) *corev1.Pod {
 	w.t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for {
 		select {
 		case event := <-w.pods.ResultChan():

@@ -2,6 +2,7 @@ package kubelet_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -60,16 +61,22 @@ func TestPodsDoWhatTheirSpecificationsSay(t *testing.T) {
 
 func never(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }
 
+// wrote waits for what a container wrote to be in its log, which may be written after its end was seen.
 func (w *world) wrote(p *corev1.Pod, container, want string) {
 	w.t.Helper()
+	w.wroteLike(p, container, func(got string) bool { return got == want })
+}
+
+func (w *world) wroteLike(p *corev1.Pod, container string, wanted func(string) bool) {
+	w.t.Helper()
 	var got string
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got = w.logs(p, container, 0); got == want {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if got = w.logs(p, container, 0); wanted(got) {
 			return
 		}
 	}
 	w.tell(p.Name)
-	w.t.Fatalf("container %s of %s wrote %q, want %q", container, p.Name, got, want)
+	w.t.Fatalf("container %s of %s wrote %q", container, p.Name, got)
 }
 
 func succeeds(t *testing.T, w *world) {
@@ -132,7 +139,7 @@ func initFails(t *testing.T, w *world) {
 func sidecars(t *testing.T, w *world) {
 	side := container("side", "echo up >> /d/log; trap 'echo side >> /d/log; exit 0' TERM; while :; do sleep 0.1; done")
 	side.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
-	side.StartupProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"cat", "/d/log"}}}}
+	side.StartupProbe = &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 60, FailureThreshold: 60, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"cat", "/d/log"}}}}
 	dir := t.TempDir()
 	host := corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: dir}}
 	w.create(pod("sidecars", "echo main >> /d/log; trap 'sleep 0.5; echo end >> /d/log; exit 0' TERM; while :; do sleep 0.1; done",
@@ -250,6 +257,7 @@ func volumeContents(t *testing.T, w *world) {
 			{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{{Path: "ns", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}}}},
 		}}}, "/p")))
 	w.until("vol", "ended", finished)
+	w.wroteLike(p, "main", func(got string) bool { return strings.HasSuffix(got, "ro\n") })
 	got := w.logs(p, "main", 0)
 	for _, want := range []string{"value", "l=\"1\"\n", "default\n", "\n400\n", "ro\n"} {
 		if !strings.Contains(got, want) {
@@ -324,14 +332,22 @@ func ready(p *corev1.Pod) bool {
 }
 
 func readiness(t *testing.T, w *world) {
-	p := w.create(pod("readiness", "sleep 1; touch /tmp/ok; sleep 2; rm /tmp/ok; sleep 100", func(p *corev1.Pod) {
+	dir := t.TempDir()
+	host := corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: dir}}
+	p := w.create(pod("readiness", forever, withVolume(host, "/d"), func(p *corev1.Pod) {
 		p.Spec.TerminationGracePeriodSeconds = ptr.To[int64](0)
-		p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"cat", "/tmp/ok"}}}}
+		p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"cat", "/d/ok"}}}}
 	}))
 	if p := w.until("readiness", "ran", running); ready(p) {
 		t.Error("ready before its probe said so")
 	}
+	if err := os.WriteFile(dir+"/ok", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	w.until("readiness", "was ready", ready)
+	if err := os.Remove(dir + "/ok"); err != nil {
+		t.Fatal(err)
+	}
 	w.until("readiness", "was unready", func(p *corev1.Pod) bool { return !ready(p) })
 	if s := w.get(p.Name).Status.ContainerStatuses[0]; s.RestartCount != 0 {
 		t.Errorf("restarted: %+v", s)
@@ -360,8 +376,8 @@ func startupProbe(t *testing.T, w *world) {
 		exec := func(cmd ...string) corev1.ProbeHandler {
 			return corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: cmd}}
 		}
-		c.StartupProbe = &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 10, ProbeHandler: exec("cat", "/tmp/up")}
-		c.LivenessProbe = &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1, ProbeHandler: exec("cat", "/tmp/up")}
+		c.StartupProbe = &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 60, FailureThreshold: 60, ProbeHandler: exec("cat", "/tmp/up")}
+		c.LivenessProbe = &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 60, FailureThreshold: 1, ProbeHandler: exec("cat", "/tmp/up")}
 	}))
 	p := w.until("startup", "was ready", ready)
 	if s := p.Status.ContainerStatuses[0]; s.RestartCount != 0 || !*s.Started {
@@ -412,10 +428,8 @@ func names(t *testing.T, w *world) {
 		p.Spec.HostAliases = []corev1.HostAlias{{IP: "1.2.3.4", Hostnames: []string{"other", "names"}}}
 	}))
 	w.until("names", "ended", finished)
-	got := w.logs(p, "main", 0)
-	if !strings.HasPrefix(got, "me\n1.2.3.4\tother\tnames\n1\nsearch default.svc.cluster.local svc.cluster.local cluster.local") {
-		t.Errorf("got %q", got)
-	}
+	const want = "me\n1.2.3.4\tother\tnames\n1\nsearch default.svc.cluster.local svc.cluster.local cluster.local"
+	w.wroteLike(p, "main", func(got string) bool { return strings.HasPrefix(got, want) })
 }
 
 func security(t *testing.T, w *world) {
@@ -450,9 +464,7 @@ func ephemeralContainers(t *testing.T, w *world) {
 		s := p.Status.EphemeralContainerStatuses
 		return len(s) > 0 && s[0].State.Terminated != nil
 	})
-	if got := w.logs(p, "debug", 0); !strings.HasSuffix(got, "hi\n") {
-		t.Errorf("got %q", got)
-	}
+	w.wroteLike(p, "debug", func(got string) bool { return strings.HasSuffix(got, "hi\n") })
 }
 
 func imageChange(t *testing.T, w *world) {
@@ -527,9 +539,9 @@ func diskLimits(t *testing.T, w *world) {
 		fill   string
 		want   string
 	}{
-		"layer":  {limited, "head -c 4000000 /dev/zero > /tmp-file", whole},
+		"layer":  {limited, "head -c 4000000 /dev/urandom > /tmp-file", whole},
 		"log":    {limited, "head -c 100000 /dev/zero | tr '\\0' '\\n'", whole}, // a line of the log is more than its character
-		"volume": {bounded, "head -c 4000000 /dev/zero > /v/file", `Usage of EmptyDir volume "v0" exceeds the limit "2Mi". `},
+		"volume": {bounded, "head -c 4000000 /dev/urandom > /v/file", `Usage of EmptyDir volume "v0" exceeds the limit "2Mi". `},
 	}
 	w.create(pod("fits", "head -c 1000000 /dev/zero > /tmp-file; "+forever, limited))
 	w.until("fits", "ran", running)

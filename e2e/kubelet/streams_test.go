@@ -115,7 +115,7 @@ func (w *world) forwarded(r *remoteRequest, port int, path string) string {
 	case <-ready:
 	case err := <-done:
 		w.t.Fatalf("forwarding: %v", err)
-	case <-time.After(2 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		w.t.Fatal("forwarding never began")
 	}
 	ports, err := f.GetPorts()

@@ -16,15 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
-	"k8s.io/klog/v2/textlogger"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
@@ -44,9 +41,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	// With a logger of ours klog does not look at its flags, which containerd sets while others log.
-	klog.SetLogger(textlogger.NewLogger(textlogger.NewConfig()))
-	containerd.RouteLibraryLogs(funcr.New(func(_, line string) { fmt.Fprintln(os.Stderr, "containerd:", line) }, funcr.Options{}))
+	apitest.RouteLogs()
+	containerd.RouteLibraryLogs(apitest.LibraryLogs())
 	os.Exit(nodens.Main(m, "cpod-"))
 }
 
@@ -103,7 +99,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.client = kubernetes.NewForConfigOrDie(w.config)
-	runtime, err := containerd.Start(ctx, containerd.Config{DataDir: dir, Log: funcr.New(func(_, line string) { fmt.Fprintln(os.Stderr, "cd:", line) }, funcr.Options{})})
+	runtime, err := containerd.Start(ctx, containerd.Config{DataDir: dir, Log: apitest.LibraryLogs()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +188,7 @@ func (w *world) startKubelet() {
 		t.Logf("node ready after %s", time.Since(began).Round(time.Millisecond))
 	case err := <-done:
 		t.Fatalf("kubelet ended: %v", err)
-	case <-time.After(2 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		n, err := w.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 		entries, _ := os.ReadDir("/etc/cni/net.d")
 		t.Fatalf("node is not ready: %v %+v %+v %v", err, n.Spec, n.Status.Conditions, entries)
@@ -264,7 +260,7 @@ func (w *world) get(name string) *corev1.Pod {
 // until waits for a Pod to be as the condition says, and shows it where it never is.
 func (w *world) until(name, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
 	w.t.Helper()
-	return w.within(time.Minute, name, what, ok)
+	return w.within(5*time.Minute, name, what, ok)
 }
 
 func (w *world) within(limit time.Duration, name, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
@@ -321,7 +317,7 @@ func (w *world) logs(p *corev1.Pod, container string, count int) string {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

@@ -161,16 +161,16 @@ func sysctl(t *testing.T, ns netns.NsHandle, name, value string) {
 	in(t, ns, func() { must(t, os.WriteFile("/proc/sys/"+name, []byte(value), 0o644)) })
 }
 
-// eventually fails the test unless something holds within some seconds.
+// eventually fails the test unless something holds within minutes.
 func eventually(t *testing.T, what string, holds func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = holds(); err == nil {
 			return
 		}
 	}
-	t.Fatalf("waited 10 s until %s: %v", what, err)
+	t.Fatalf("waited 2 min until %s: %v", what, err)
 }
 
 // output runs a program in a namespace and returns what it prints.

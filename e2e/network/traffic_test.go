@@ -56,7 +56,7 @@ func accept(t *testing.T, at string, answer func(net.Conn)) {
 			}
 			go func() {
 				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				conn.SetDeadline(time.Now().Add(2 * time.Minute))
 				answer(conn)
 			}()
 		}
@@ -101,7 +101,7 @@ func send(t *testing.T, ns netns.NsHandle, to string, size int) time.Duration {
 		conn, err := net.DialTimeout("tcp", to, 2*time.Second)
 		must(t, err)
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn.SetDeadline(time.Now().Add(2 * time.Minute))
 		_, err = conn.Write(content)
 		must(t, err)
 		must(t, conn.(*net.TCPConn).CloseWrite())

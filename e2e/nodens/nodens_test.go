@@ -100,7 +100,7 @@ func sleeping(t *testing.T, dir string) int {
 
 func wait(t *testing.T, until string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited 10 s until %s", until)
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -26,13 +26,25 @@ const (
 	logVariable     = "CORACLE_APITEST_LOG" // set it to see the libraries' logs
 )
 
+// LibraryLogs is where servers and nodes under test log: nowhere, so that what a failed test says is not lost among it, unless
+// CORACLE_APITEST_LOG is set.
+func LibraryLogs() logr.Logger {
+	if os.Getenv(logVariable) == "" {
+		return logr.Discard()
+	}
+	return textlogger.NewLogger(textlogger.NewConfig())
+}
+
+// RouteLogs sends what libraries log to LibraryLogs. It is for TestMain.
+func RouteLogs() {
+	// With a logger of ours klog does not look at its flags, which containerd sets while others log.
+	klog.SetLogger(LibraryLogs())
+	ctrl.SetLogger(LibraryLogs())
+}
+
 // Main runs the tests, or, in a process that Process started, a server. It is for TestMain.
 func Main(m *testing.M) {
-	if os.Getenv(logVariable) == "" {
-		klog.LogToStderr(false)
-		klog.SetOutput(io.Discard)
-		ctrl.SetLogger(logr.Discard())
-	}
+	RouteLogs()
 	if os.Getenv(dirVariable) == "" {
 		os.Exit(m.Run())
 	}

@@ -184,7 +184,7 @@ func TestBindingWaitsForTheVolume(t *testing.T) {
 			claims := p.client.CoreV1().PersistentVolumeClaims("ns")
 			watched := watches(p.client.(*fake.Clientset))
 			done := make(chan error)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			go func() { done <- opinion.BeforeBinding(ctx, node.Node) }()
 			<-watched
