@@ -256,8 +256,8 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
 		MaxPods: int64(k.MaxPods), RootDir: k.RootDir, CPUs: k.CPUs, MemoryBytes: k.MemoryBytes, KubeletVersion: Version,
 		Pressure: func() node.Pressure {
-			memory, disk := p.evictor.Pressure()
-			return node.Pressure{Memory: memory, Disk: disk}
+			of := p.evictor.Pressure
+			return node.Pressure{Memory: of(corev1.NodeMemoryPressure), Disk: of(corev1.NodeDiskPressure), PIDs: of(corev1.NodePIDPressure)}
 		},
 	})
 	p.status = status.NewWriter(k.Client)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -76,21 +77,34 @@ func imagesOn(ctx context.Context, p *parts) string {
 	return p.imagesDir
 }
 
-func (k *Kubelet) measure(ctx context.Context, p *parts) (eviction.Measures, error) {
-	var m eviction.Measures
-	var disk unix.Statfs_t
+func (k *Kubelet) measure(ctx context.Context, p *parts) (m eviction.Measures, err error) {
 	if dir := imagesOn(ctx, p); dir != "" {
-		if err := unix.Statfs(dir, &disk); err != nil {
+		if m.Images, m.ImageInodes, err = measureDisk(dir); err != nil {
 			return m, fmt.Errorf("measuring the images' file system: %w", err)
 		}
-		m.Images = eviction.Measure{Available: int64(disk.Bavail) * disk.Bsize, Total: int64(disk.Blocks) * disk.Bsize}
 	}
-	if err := unix.Statfs(k.RootDir, &disk); err != nil {
-		return m, err
+	if m.Disk, m.Inodes, err = measureDisk(k.RootDir); err != nil {
+		return m, fmt.Errorf("measuring the file system of %s: %w", k.RootDir, err)
 	}
-	m.Disk = eviction.Measure{Available: int64(disk.Bavail) * disk.Bsize, Total: int64(disk.Blocks) * disk.Bsize}
-	m.Inodes = eviction.Measure{Available: int64(disk.Ffree), Total: int64(disk.Files)} // no total where the number is not fixed
-	data, err := os.ReadFile("/proc/meminfo")
+	if m.PIDs, err = measurePIDs("/proc"); err != nil {
+		return m, fmt.Errorf("counting processes: %w", err)
+	}
+	m.Memory, err = measureMemory("/proc/meminfo")
+	return m, err
+}
+
+// measureDisk is of the file system that a folder is on. Where the number of inodes is not fixed they have no total.
+func measureDisk(dir string) (space, inodes eviction.Measure, err error) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return space, inodes, err
+	}
+	return eviction.Measure{Available: int64(disk.Bavail) * disk.Bsize, Total: int64(disk.Blocks) * disk.Bsize},
+		eviction.Measure{Available: int64(disk.Ffree), Total: int64(disk.Files)}, nil
+}
+
+func measureMemory(file string) (m eviction.Measure, err error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return m, err
 	}
@@ -99,7 +113,7 @@ func (k *Kubelet) measure(ctx context.Context, p *parts) (eviction.Measures, err
 		if len(fields) < 2 {
 			continue
 		}
-		into, wanted := map[string]*int64{"MemAvailable:": &m.Memory.Available, "MemTotal:": &m.Memory.Total}[fields[0]]
+		into, wanted := map[string]*int64{"MemAvailable:": &m.Available, "MemTotal:": &m.Total}[fields[0]]
 		if !wanted {
 			continue
 		}
@@ -109,5 +123,38 @@ func (k *Kubelet) measure(ctx context.Context, p *parts) (eviction.Measures, err
 		}
 		*into = kib << 10
 	}
+	return m, nil
+}
+
+// measurePIDs is how many threads there may be, and how many of them there are not.
+func measurePIDs(proc string) (m eviction.Measure, err error) {
+	for _, limit := range []string{"pid_max", "threads-max"} {
+		data, err := os.ReadFile(filepath.Join(proc, "sys/kernel", limit))
+		if err != nil {
+			return m, err
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+		if err != nil {
+			return m, err
+		}
+		if m.Total == 0 || n < m.Total {
+			m.Total = n
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(proc, "loadavg"))
+	if err != nil {
+		return m, err
+	}
+	// Its fourth field is how many of all threads run: 2/345.
+	fields := strings.Fields(string(data))
+	if len(fields) < 4 {
+		return m, fmt.Errorf("%s/loadavg has %d fields", proc, len(fields))
+	}
+	_, all, _ := strings.Cut(fields[3], "/")
+	n, err := strconv.ParseInt(all, 10, 64)
+	if err != nil {
+		return m, err
+	}
+	m.Available = max(0, m.Total-n)
 	return m, nil
 }

@@ -28,9 +28,13 @@ func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) 
 	}
 	out := map[types.UID]eviction.Usage{}
 	for _, s := range list {
-		u := eviction.Usage{Memory: int64(s.GetLinux().GetMemory().GetWorkingSetBytes().GetValue())}
+		u := eviction.Usage{
+			Memory: int64(s.GetLinux().GetMemory().GetWorkingSetBytes().GetValue()),
+			PIDs:   int64(s.GetLinux().GetProcess().GetProcessCount().GetValue()),
+		}
 		for _, c := range s.GetLinux().GetContainers() {
 			u.Disk += int64(c.GetWritableLayer().GetUsedBytes().GetValue())
+			u.Inodes += int64(c.GetWritableLayer().GetInodesUsed().GetValue())
 		}
 		out[types.UID(s.GetAttributes().GetMetadata().GetUid())] = u
 	}

@@ -25,15 +25,16 @@ const (
 	settle = 30 * time.Second
 )
 
-// Measures are what is left of the node. Images is of the file system that has images, which may be the same as Disk is of.
-type Measures struct{ Memory, Disk, Inodes, Images Measure }
+// Measures are what is left of the node. Images and ImageInodes are of the file system that has images, which may be the same as Disk
+// and Inodes are of.
+type Measures struct{ Memory, Disk, Inodes, Images, ImageInodes, PIDs Measure }
 
 // Measure is what is left of something, and all that there is, in bytes or pieces. A total of 0 is that of something that cannot
 // run out.
 type Measure struct{ Available, Total int64 }
 
-// Usage is what a Pod uses, in bytes.
-type Usage struct{ Memory, Disk int64 }
+// Usage is what a Pod uses, in bytes and pieces.
+type Usage struct{ Memory, Disk, Inodes, PIDs int64 }
 
 // Node is what the evictor sees of the node, and does to it.
 type Node struct {
@@ -69,19 +70,20 @@ type Evictor struct {
 	// said is what was last said of freeing disk, so that it is not repeated.
 	said string
 
-	mu           sync.Mutex
-	memory, disk time.Time // until when the pressure counts
+	mu    sync.Mutex
+	until map[corev1.NodeConditionType]time.Time // when each pressure counts no more
 }
 
 // New returns an evictor that does nothing yet.
-func New(n Node) *Evictor { return &Evictor{Node: n, looked: make(chan struct{}, 1)} }
+func New(n Node) *Evictor {
+	return &Evictor{Node: n, looked: make(chan struct{}, 1), until: map[corev1.NodeConditionType]time.Time{}}
+}
 
-// Pressure returns what the node runs short of.
-func (e *Evictor) Pressure() (memory, disk bool) {
+// Pressure returns whether the node runs short: of memory with NodeMemoryPressure, and so on.
+func (e *Evictor) Pressure(kind corev1.NodeConditionType) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now()
-	return now.Before(e.memory), now.Before(e.disk)
+	return time.Now().Before(e.until[kind])
 }
 
 // Run looks until ctx ends.
@@ -130,7 +132,7 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 	if len(needs) == 0 || now.Sub(e.evicted) < settle {
 		return nil
 	}
-	if needs[0].of == corev1.ResourceEphemeralStorage {
+	if needs[0].pressure == corev1.NodeDiskPressure {
 		e.freeDisk(ctx)
 		if m, err = e.Measure(); err != nil || len(needsOf(m, e.Thresholds)) == 0 {
 			return err
@@ -163,21 +165,17 @@ func (e *Evictor) remember(needs []need, now time.Time) (begun []corev1.Resource
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, n := range needs {
-		until := &e.disk
-		if n.of == corev1.ResourceMemory {
-			until = &e.memory
-		}
-		if !now.Before(*until) {
+		if !now.Before(e.until[n.pressure]) {
 			begun = append(begun, n.of)
 		}
-		*until = now.Add(pressureLasts)
+		e.until[n.pressure] = now.Add(pressureLasts)
 	}
 	return begun
 }
 
 // need is something that the node runs short of.
 type need struct {
-	of        corev1.ResourceName
+	signal
 	available string
 	threshold string
 }

@@ -80,7 +80,7 @@ func TestOneAfterTheOther(t *testing.T) {
 	if len(evicted) != 1 || evicted[0] != "a" {
 		t.Fatalf("evicted %v at once", evicted)
 	}
-	if memory, disk := e.Pressure(); !memory || disk {
+	if memory, disk := e.Pressure(corev1.NodeMemoryPressure), e.Pressure(corev1.NodeDiskPressure); !memory || disk {
 		t.Errorf("pressure: memory %v, disk %v", memory, disk)
 	}
 	look(now.Add(40 * time.Second))
@@ -98,7 +98,10 @@ func TestOneAfterTheOther(t *testing.T) {
 }
 
 func TestThresholds(t *testing.T) {
-	m := Measures{Memory: Measure{200 << 20, 1 << 30}, Disk: Measure{10 << 30, 200 << 30}, Inodes: Measure{}}
+	m := Measures{
+		Memory: Measure{200 << 20, 1 << 30}, Disk: Measure{10 << 30, 200 << 30}, Inodes: Measure{},
+		Images: Measure{1 << 30, 10 << 30}, ImageInodes: Measure{1024, 4096}, PIDs: Measure{500, 32768},
+	}
 	for text, want := range map[string]string{
 		Default:                    "ephemeral-storage 10Gi of 20Gi",
 		"nodefs.available<1Gi":     "",
@@ -108,6 +111,11 @@ func TestThresholds(t *testing.T) {
 		"nodefs.available<0%":      "",
 		"memory.available<25%":     "memory 200Mi of 256Mi",
 		"nodefs.inodesFree<99%":    "",
+		"imagefs.available<15%":    "ephemeral-storage 1Gi of 1536Mi",
+		"imagefs.inodesFree<50%":   "inodes 1024 of 2048",
+		"pid.available<10%":        "pids 500 of 3276",
+		"pid.available<1k":         "pids 500 of 1k",
+		"pid.available<1k,imagefs.available<5%,memory.available<1Gi":     "memory 200Mi of 1Gi, pids 500 of 1k",
 		"memory.available<1Gi, nodefs.inodesFree<5%,nodefs.available<6%": "memory 200Mi of 1Gi, ephemeral-storage 10Gi of 12Gi",
 	} {
 		thresholds, err := ParseThresholds(text)
@@ -124,7 +132,7 @@ func TestThresholds(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"", "memory.available", "memory.available=1Gi", "memory.available<lots", "memory.available<-1Gi", "nodefs.available<101%",
-		"nodefs.available<NaN%", "nodefs.available<1%,nodefs.available<2%", "pid.available<10",
+		"nodefs.available<NaN%", "nodefs.available<1%,nodefs.available<2%", "allocatableMemory.available<10",
 	} {
 		if got, err := ParseThresholds(wrong); err == nil {
 			t.Errorf("%q is taken as %v", wrong, got)

@@ -58,8 +58,13 @@ func above(p *corev1.Pod, usage map[types.UID]Usage, of corev1.ResourceName) int
 }
 
 func used(u Usage, of corev1.ResourceName) int64 {
-	if of == corev1.ResourceEphemeralStorage {
+	switch of {
+	case corev1.ResourceEphemeralStorage:
 		return u.Disk
+	case inodes:
+		return u.Inodes
+	case pids:
+		return u.PIDs
 	}
 	return u.Memory
 }

@@ -2,6 +2,8 @@ package eviction
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,14 +21,36 @@ type Threshold struct {
 	Percent float64
 }
 
-// signals are what can be measured, and what a node is short of then.
-var signals = map[string]struct {
-	of   corev1.ResourceName
-	look func(Measures) Measure
-}{
-	"memory.available":  {corev1.ResourceMemory, func(m Measures) Measure { return m.Memory }},
-	"nodefs.available":  {corev1.ResourceEphemeralStorage, func(m Measures) Measure { return m.Disk }},
-	"nodefs.inodesFree": {corev1.ResourceEphemeralStorage, func(m Measures) Measure { return m.Inodes }},
+// What a node may be short of, beside memory and ephemeral storage.
+const (
+	inodes corev1.ResourceName = "inodes"
+	pids   corev1.ResourceName = "pids"
+)
+
+// signal is what a node is short of, and the condition that says so.
+type signal struct {
+	of       corev1.ResourceName
+	pressure corev1.NodeConditionType
+	look     func(Measures) Measure
+}
+
+// signals are what can be measured.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#eviction-signals
+var signals = map[string]signal{
+	"memory.available":   {corev1.ResourceMemory, corev1.NodeMemoryPressure, func(m Measures) Measure { return m.Memory }},
+	"nodefs.available":   {corev1.ResourceEphemeralStorage, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Disk }},
+	"nodefs.inodesFree":  {inodes, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Inodes }},
+	"imagefs.available":  {corev1.ResourceEphemeralStorage, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Images }},
+	"imagefs.inodesFree": {inodes, corev1.NodeDiskPressure, func(m Measures) Measure { return m.ImageInodes }},
+	"pid.available":      {pids, corev1.NodePIDPressure, func(m Measures) Measure { return m.PIDs }},
+}
+
+// amount writes a measure as its kind is written.
+func (s signal) amount(n int64) string {
+	if s.of == inodes || s.of == pids {
+		return resource.NewQuantity(n, resource.DecimalSI).String()
+	}
+	return bytes(n)
 }
 
 // ParseThresholds reads thresholds as upstream's --eviction-hard takes them: SIGNAL<AMOUNT,...; an amount is a quantity or per cent.
@@ -39,7 +63,8 @@ func ParseThresholds(text string) (all []Threshold, err error) {
 			return nil, fmt.Errorf("%q is not a threshold like nodefs.available<10%%", part)
 		}
 		if _, known := signals[signal]; !known {
-			return nil, fmt.Errorf("%q is not measured: memory.available, nodefs.available and nodefs.inodesFree are", signal)
+			known := strings.Join(slices.Sorted(maps.Keys(signals)), ", ")
+			return nil, fmt.Errorf("%q is not measured; what is: %s", signal, known)
 		}
 		if seen[signal] {
 			return nil, fmt.Errorf("%s has two thresholds", signal)
@@ -72,10 +97,10 @@ func (t Threshold) need(m Measures) (need, bool) {
 	if measured.Total == 0 || measured.Available >= least {
 		return need{}, false
 	}
-	return need{of: s.of, available: bytes(measured.Available), threshold: bytes(least)}, true
+	return need{signal: s, available: s.amount(measured.Available), threshold: s.amount(least)}, true
 }
 
-// needsOf are what the node is short of, each thing once.
+// needsOf are what the node is short of, each thing once, memory first: its lack does most harm.
 func needsOf(m Measures, thresholds []Threshold) (needs []need) {
 	seen := map[corev1.ResourceName]bool{}
 	for _, t := range thresholds {
@@ -84,5 +109,8 @@ func needsOf(m Measures, thresholds []Threshold) (needs []need) {
 			needs = append(needs, n)
 		}
 	}
+	slices.SortStableFunc(needs, func(a, b need) int {
+		return compareBool(b.of == corev1.ResourceMemory, a.of == corev1.ResourceMemory)
+	})
 	return needs
 }
