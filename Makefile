@@ -58,11 +58,11 @@ demo: packages build images ## deploy, expose, scale, update and look into a sma
 	@hack/demo.sh
 
 test: go packages build images ## all tests, a node with real containers among them
-	@echo "vetting"
-	@CGO_ENABLED=0 $(GO) vet $(BUILD) ./...
-	@echo "compiling the tests with the race detector (minutes the first time)"
-	@tests=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
-	$(GO) test -race -vet=off -short -timeout 20m $$tests
+	@echo "compiling the tests with the race detector (minutes the first time), vetting meanwhile"
+	@CGO_ENABLED=0 nice $(GO) vet $(BUILD) ./... & vet=$$!; \
+	tests=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
+	$(GO) test -race -vet=off -short -p 3 -tags $(TAGS) -gcflags='all=-l -dwarf=false' -timeout 20m $$tests || failed=1; \
+	wait $$vet && [ -z "$${failed-}" ]
 
 test-v2: go build images ## a node on a cgroup v2 machine, emulated
 	@hack/testv2/run.sh
@@ -83,11 +83,11 @@ build: go runtime ## bin/coracle
 
 runtime: go ## what bin/coracle carries: shim, runc, network plugin, pause
 	@hack/packages.sh gcc libc6-dev libseccomp-dev zstd
-	@$(GO) run ./hack/runtime/build
+	@CGO_ENABLED=0 $(GO) run -trimpath ./hack/runtime/build
 
 images: go ## the demo's images
 	@hack/packages.sh busybox-static
-	@$(GO) run ./hack/image
+	@CGO_ENABLED=0 $(GO) run -trimpath ./hack/image
 
 packages: ## the Debian packages that running needs
 	@hack/packages.sh iptables mount curl
