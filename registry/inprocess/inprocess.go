@@ -83,7 +83,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-	ctx, cancel := context.WithCancel(context.WithValue(req.Context(), userKey{}, t.user))
+	ctx, cancel := t.context(req.Context())
 	w := newResponse(ctx, cancel)
 	go serve(t.door.handler, w, received(req, ctx))
 	select {
@@ -92,7 +92,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		select {
 		case <-w.started:
 		default:
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 	}
 	if err := req.Context().Err(); err != nil { // as net/http: no response after the deadline
@@ -100,6 +100,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return w.response(req)
+}
+
+// context is what the handler gets. It ends when the sender's does, and knows nothing else of that, as over a socket: a sender that is
+// itself answering a request has much in it about that one.
+func (t *transport) context(sender context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), userKey{}, t.user))
+	stop := context.AfterFunc(sender, func() { cancel(sender.Err()) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // received is the request as a server sees it. It has a header map of its own: filters delete from it.

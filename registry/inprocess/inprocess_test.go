@@ -51,6 +51,21 @@ func TestHandlersKnowTheUser(t *testing.T) {
 	}
 }
 
+func TestHandlersKnowNothingElseOfTheSender(t *testing.T) {
+	through := open(func(w http.ResponseWriter, r *http.Request) {
+		if v := r.Context().Value(key{}); v != nil {
+			t.Errorf("the sender's context came along: %v", v)
+		}
+	})
+	answer, err := send(t, through, context.WithValue(context.Background(), key{}, "secret"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+}
+
+type key struct{}
+
 func TestOtherRequestsAreNobodys(t *testing.T) {
 	r, _ := http.NewRequest(http.MethodGet, "http://in-process/", http.NoBody)
 	if _, ok, err := Authenticator().AuthenticateRequest(r); ok || err != nil {

@@ -143,7 +143,7 @@ func (w *response) Read(p []byte) (int, error) {
 	case w.err != nil:
 		return 0, w.err
 	}
-	return 0, w.ctx.Err()
+	return 0, context.Cause(w.ctx)
 }
 
 // Close cancels the handler.
