@@ -19,8 +19,8 @@ func (r *running) firstPod(ctx context.Context) (node, pod time.Duration, err er
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		err := r.runPod(ctx, "first")
-		pod = time.Since(r.began)
+		at, err := r.runPod(ctx, "first")
+		pod = at.Sub(r.began)
 		done <- err
 	}()
 	w, err := r.client.CoreV1().Nodes().Watch(ctx, metav1.ListOptions{})
@@ -44,14 +44,14 @@ func nodeReady(n *corev1.Node) bool {
 	})
 }
 
-// runPod makes a Pod, returns when it runs, and has it deleted.
-func (r *running) runPod(ctx context.Context, name string) error {
+// runPod makes a Pod, notes when it runs, deletes it and waits until it is gone.
+func (r *running) runPod(ctx context.Context, name string) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	pods := r.client.CoreV1().Pods(metav1.NamespaceDefault)
 	w, err := pods.Watch(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
 	if err != nil {
-		return err
+		return at, err
 	}
 	defer w.Stop()
 	want := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{
@@ -63,14 +63,21 @@ func (r *running) runPod(ctx context.Context, name string) error {
 			break
 		}
 		if ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
+			return at, errors.Join(err, ctx.Err())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	for e := range w.ResultChan() {
-		if pod, ok := e.Object.(*corev1.Pod); ok && e.Type != watch.Deleted && pod.Status.Phase == corev1.PodRunning {
-			return pods.Delete(ctx, name, metav1.DeleteOptions{})
+		pod, ok := e.Object.(*corev1.Pod)
+		switch {
+		case ok && e.Type == watch.Deleted:
+			return at, nil
+		case ok && at.IsZero() && pod.Status.Phase == corev1.PodRunning:
+			at = time.Now()
+			if err := pods.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+				return at, err
+			}
 		}
 	}
-	return fmt.Errorf("waiting until Pod %s runs: the watch ended: %w: %s", name, context.Cause(ctx), r.LastWords())
+	return at, fmt.Errorf("waiting until Pod %s runs and is gone: the watch ended: %w: %s", name, context.Cause(ctx), r.LastWords())
 }

@@ -10,7 +10,7 @@ import (
 func (b *bench) restarts(ctx context.Context, c contender, r *running) error {
 	var ready []time.Duration
 	for i := range b.kills {
-		if err := r.runPod(ctx, fmt.Sprintf("before-kill-%d", i)); err != nil {
+		if _, err := r.runPod(ctx, fmt.Sprintf("before-kill-%d", i)); err != nil {
 			return err
 		}
 		if err := r.Kill(); err != nil {
