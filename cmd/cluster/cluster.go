@@ -82,25 +82,36 @@ func (c *Cluster) localHost() string {
 	return "127.0.0.1"
 }
 
-// run holds the order: the API server first and last, what uses it in between.
+// run holds the order: the API server first and last, what uses it in between. Nothing else starts while it does: all would wait for
+// it anyhow, and take the processors from it.
 func (c *Cluster) run(ctx context.Context) {
 	defer close(c.ended)
 	defer c.stop()
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
-	var parts sync.WaitGroup
 	defer stopAPI()
-	for _, p := range c.parts() {
-		parts.Go(func() { p.KeepRunning(ctx) })
-	}
-	go func() {
-		<-ctx.Done()
-		parts.Wait()
-		stopAPI()
-	}()
+	var parts sync.WaitGroup
+	parts.Go(func() {
+		defer stopAPI()
+		c.runParts(ctx)
+	})
 	if err := c.api.Run(apiCtx); err != nil {
 		c.err = fmt.Errorf("running the API server: %w", err)
 	}
 	c.stop()
+	parts.Wait()
+}
+
+// runParts runs what uses the API, once it answers, until ctx ends.
+func (c *Cluster) runParts(ctx context.Context) {
+	select {
+	case <-c.api.Ready():
+	case <-ctx.Done():
+		return
+	}
+	var parts sync.WaitGroup
+	for _, p := range c.parts() {
+		parts.Go(func() { p.KeepRunning(ctx) })
+	}
 	parts.Wait()
 }
 
