@@ -18,37 +18,31 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	work := flag.String("work", "bin/testv2", "folder with the unpacked kernel package, images and test programs")
-	limit := flag.Duration("timeout", 30*time.Minute, "how long the machine may take")
+	limit := flag.Duration("timeout", 15*time.Minute, "how long the machine may take")
 	verbose := flag.Bool("v", false, "show all that the machine says, the kernel's messages too")
-	disk := flag.String("disk", "", "boot the system on this disk image, with its own init, instead of guest.sh")
 	flag.Parse()
-	if err := test(*work, *disk, *limit, *verbose); err != nil {
+	if err := test(*work, *limit, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "testv2:", err)
 		return 1
 	}
 	return 0
 }
 
-func test(work, disk string, limit time.Duration, verbose bool) error {
+func test(work string, limit time.Duration, verbose bool) error {
 	kernels, err := filepath.Glob(filepath.Join(work, "kernel/boot/vmlinuz-*"))
 	if err != nil || len(kernels) == 0 {
 		return fmt.Errorf("no kernel in %s: use hack/testv2/run.sh", work)
 	}
-	first := filepath.Join(work, "initramfs")
-	write, more := writeRoot, []string{"-no-reboot"}
-	if disk != "" {
-		first += ".disk"
-		write, more = writeLoader, []string{"-drive", "if=virtio,format=raw,cache=unsafe,file=" + disk}
-	}
-	if err := write(first, work); err != nil {
+	disk := filepath.Join(work, "initramfs")
+	if err := writeRoot(disk, work); err != nil {
 		return fmt.Errorf("building the machine's root: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(more,
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3584", "-nodefaults",
-		"-display", "none", "-serial", "stdio", "-kernel", kernels[0], "-initrd", first,
-		"-append", "console=ttyS0 rdinit=/init panic=-1 quiet loglevel=3 mitigations=off random.trust_cpu=on systemd.show_status=0")...)
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
+		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3584", "-nodefaults", "-no-reboot",
+		"-display", "none", "-serial", "stdio", "-kernel", kernels[0], "-initrd", disk,
+		"-append", "console=ttyS0 rdinit=/init panic=-1 quiet loglevel=3 mitigations=off random.trust_cpu=on")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -16,11 +16,8 @@ var wanted = []string{
 	"x_tables", "xt_*", "ip_tables", "ip6_tables", "ipt_*", "ip6t_*", "ip_set", "ip_set_hash_*",
 }
 
-// disks are those that a root file system on a virtual disk needs.
-var disks = []string{"virtio_pci", "virtio_blk", "ext4", "crc32c_generic"}
-
-// modules copies those wanted with all that they need, and writes their order.
-func modules(a *archive, kernel string, wanted []string) error {
+// modules copies them with all that they need, and writes their order.
+func modules(a *archive, kernel string) error {
 	all := map[string]string{} // name to path
 	err := filepath.WalkDir(filepath.Join(kernel, "lib/modules"), func(path string, e fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".ko") {

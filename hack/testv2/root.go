@@ -16,9 +16,6 @@ var guest []byte
 //go:embed pod.yaml
 var pod []byte
 
-//go:embed loader.sh
-var loader []byte
-
 // writeRoot writes the machine's root: busybox, iptables with its libraries, the kernel's modules, and what is tested.
 func writeRoot(to, work string) error {
 	f, err := os.Create(to)
@@ -43,7 +40,7 @@ func writeRoot(to, work string) error {
 	if err := packetFilter(a); err != nil {
 		return err
 	}
-	if err := modules(a, filepath.Join(work, "kernel"), wanted); err != nil {
+	if err := modules(a, filepath.Join(work, "kernel")); err != nil {
 		return err
 	}
 	a.copy("guest/runtime.test", filepath.Join(work, "runtime.test"))
@@ -52,27 +49,6 @@ func writeRoot(to, work string) error {
 	}
 	if coracle := filepath.Join(work, "..", "coracle"); exists(coracle) {
 		a.copy("guest/coracle", coracle)
-	}
-	return a.close()
-}
-
-// writeLoader writes the first root of a machine that has its own on a disk: it mounts that and starts its init.
-func writeLoader(to, work string) error {
-	f, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	a := newArchive(f)
-	for _, dir := range []string{"new", "proc", "sys", "dev"} {
-		a.dir(dir)
-	}
-	a.file("init", 0o755, loader)
-	if err := busybox(a); err != nil {
-		return err
-	}
-	if err := modules(a, filepath.Join(work, "kernel"), disks); err != nil {
-		return err
 	}
 	return a.close()
 }

@@ -53,7 +53,7 @@ func New(c Config) (*Cgroups, error) {
 		machine:   Machine{Memory: capacity.Memory().Value(), Unified: cgroups.IsCgroup2UnifiedMode(), HugePageSizes: pageSizes()},
 		burstable: map[types.UID]int64{},
 	}
-	if limitsHugePages() {
+	if LimitsHugePages() {
 		g.pageSizes = g.machine.HugePageSizes
 	}
 	g.pods, err = g.find()

@@ -210,12 +210,13 @@ func swapAccounting(path string) bool {
 	return err == nil
 }
 
-// limitsHugePages says whether the use of pages of other sizes can be limited.
-func limitsHugePages() bool {
+// LimitsHugePages says whether the use of pages of other sizes can be limited.
+func LimitsHugePages() bool {
 	if cgroups.IsCgroup2UnifiedMode() {
 		controllers, err := os.ReadFile(filepath.Join(mountpoint, "cgroup.controllers"))
 		return err == nil && bytes.Contains(controllers, []byte("hugetlb"))
 	}
-	_, err := os.Stat(filepath.Join(mountpoint, "hugetlb"))
+	// A folder alone is none: systemd makes it before it mounts, which containers may not do.
+	_, err := os.Stat(filepath.Join(mountpoint, "hugetlb", "cgroup.procs"))
 	return err == nil
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
 // host is what the settings depend on of this machine.
@@ -19,6 +21,8 @@ type host struct {
 	snapshotter string
 	// crun is the path of crun where it is installed.
 	crun string
+	// hugePages says that their use can be limited.
+	hugePages bool
 }
 
 func inspect(l layout) (host, error) {
@@ -30,7 +34,7 @@ func inspect(l layout) (host, error) {
 	if err != nil {
 		return host{}, err
 	}
-	h := host{restrictOOM: !capable, snapshotter: snapshotter(l.root)}
+	h := host{restrictOOM: !capable, snapshotter: snapshotter(l.root), hugePages: resources.LimitsHugePages()}
 	if path, err := exec.LookPath("crun"); err == nil {
 		h.crun = path
 	}

@@ -45,7 +45,7 @@ func runtimeSettings(c Config, l layout, h host) map[string]any {
 		"enable_unprivileged_ports":    true,
 		"enable_unprivileged_icmp":     true,
 		"restrict_oom_score_adj":       h.restrictOOM,
-		"disable_hugetlb_controller":   false,
+		"disable_hugetlb_controller":   !h.hugePages,
 		"enable_criu":                  false, // our runc takes no checkpoints
 		"cdi_spec_dirs":                []string{"/etc/cdi", "/var/run/cdi"},
 		"netns_mounts_under_state_dir": true,
