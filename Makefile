@@ -41,7 +41,7 @@ ARGS     ?=
 TESTED   := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))
 quote     = '$(subst ','\'',$(1))'
 
-.PHONY: help up down reset demo test test-v2 conformance e2e bench build runtime images go packages generate verify vuln clean
+.PHONY: help up down reset demo test test-v2 test-systemd conformance e2e bench build runtime images go packages generate verify vuln clean
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -66,6 +66,9 @@ test: go packages build images ## all tests, a node with real containers among t
 
 test-v2: go build images ## a node on a cgroup v2 machine, emulated
 	@hack/testv2/run.sh
+
+test-systemd: go build images ## a node on a fresh Debian with systemd, in namespaces, across a reboot
+	@hack/systemd/run.sh
 
 conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nodes (FOCUS= SKIP= PROCS= KUBECONFIG= RERUN=failed|all)
 	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -procs $(or $(PROCS),6) \
