@@ -31,6 +31,11 @@ type world struct {
 
 func newWorld(t *testing.T, objects ...runtime.Object) *world {
 	t.Helper()
+	return startWorld(t, newClient(objects...))
+}
+
+// newClient binds pods as the API server does. Further reactors are to be added before it is used.
+func newClient(objects ...runtime.Object) *fake.Clientset {
 	client := fake.NewClientset(objects...)
 	client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		if action.GetSubresource() != "binding" {
@@ -46,6 +51,11 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 		pod.Spec.NodeName = binding.Target.Name
 		return true, binding, client.Tracker().Update(gvr, pod, action.GetNamespace())
 	})
+	return client
+}
+
+func startWorld(t *testing.T, client *fake.Clientset) *world {
+	t.Helper()
 	w := &world{t: t, client: client, events: events.NewFakeRecorder(1000)}
 	s, err := New(Config{Informers: informers.NewSharedInformerFactory(client, 0), Client: client, Events: w.events})
 	if err != nil {
@@ -195,23 +205,24 @@ func TestImportantPodMakesRoom(t *testing.T) {
 
 // TestRoomIsMadeOnce has a victim that takes its time to leave, as all do.
 func TestRoomIsMadeOnce(t *testing.T) {
-	w := newWorld(t, node("n", "2"))
+	client := newClient(node("n", "2"))
 	var deletions atomic.Int32
-	w.client.PrependReactor("delete", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+	client.PrependReactor("delete", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		name := action.(clienttesting.DeleteAction).GetName()
 		if deletions.Add(1); name != "low" {
 			return true, nil, fmt.Errorf("deleting %s", name)
 		}
 		gvr := corev1.SchemeGroupVersion.WithResource("pods")
-		object, err := w.client.Tracker().Get(gvr, "ns", name)
+		object, err := client.Tracker().Get(gvr, "ns", name)
 		if err != nil {
 			return true, nil, err
 		}
 		leaving := object.(*corev1.Pod).DeepCopy()
 		leaving.Generation++
 		leaving.DeletionTimestamp = ptr.To(metav1.Now())
-		return true, nil, w.client.Tracker().Update(gvr, leaving, "ns")
+		return true, nil, client.Tracker().Update(gvr, leaving, "ns")
 	})
+	w := startWorld(t, client)
 	w.create(pod("low", "2"))
 	w.untilOn("low", "n")
 	w.create(pod("high", "2", priority(100)))
