@@ -111,6 +111,7 @@ func newWorld(t *testing.T) *world {
 		cancel()
 		runtime.Stop()
 		<-done
+		_ = os.RemoveAll(dir) // what is still mounted there ends with the namespaces
 	})
 	w.load()
 	for _, ns := range []string{"default", "kube-node-lease"} {
