@@ -64,19 +64,19 @@ func never(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }
 // wrote waits for what a container wrote to be in its log, which may be written after its end was seen.
 func (w *world) wrote(p *corev1.Pod, container, want string) {
 	w.t.Helper()
-	w.wroteLike(p, container, func(got string) bool { return got == want })
+	w.wroteLike(p, container, want, func(got, want string) bool { return got == want })
 }
 
-func (w *world) wroteLike(p *corev1.Pod, container string, wanted func(string) bool) {
+func (w *world) wroteLike(p *corev1.Pod, container, want string, like func(got, want string) bool) {
 	w.t.Helper()
 	var got string
 	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got = w.logs(p, container, 0); wanted(got) {
+		if got = w.logs(p, container, 0); like(got, want) {
 			return
 		}
 	}
 	w.tell(p.Name)
-	w.t.Fatalf("container %s of %s wrote %q", container, p.Name, got)
+	w.t.Fatalf("container %s of %s wrote %q, want %q", container, p.Name, got, want)
 }
 
 func succeeds(t *testing.T, w *world) {
@@ -242,83 +242,6 @@ func missingConfigMap(t *testing.T, w *world) {
 	}
 }
 
-func volumeContents(t *testing.T, w *world) {
-	w.configMap("vol", map[string]string{"key": "value", "other": "no"})
-	p := w.create(pod("vol", "cat /c/sub/k /d/labels; echo; cat /p/ns; echo; stat -c %a /c/sub/k /p/token; stat -Lc %a /c/sub/k; wc -c < /var/run/secrets/kubernetes.io/serviceaccount/token | grep -c ...; touch /c/x || echo ro", never,
-		func(p *corev1.Pod) { p.Labels = map[string]string{"l": "1"} },
-		withVolume(corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: "vol"}, Items: []corev1.KeyToPath{{Key: "key", Path: "sub/k", Mode: ptr.To[int32](0o400)}},
-		}}, "/c"),
-		withVolume(corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{Items: []corev1.DownwardAPIVolumeFile{
-			{Path: "labels", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels"}},
-		}}}, "/d"),
-		withVolume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token", ExpirationSeconds: ptr.To[int64](3600)}},
-			{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{{Path: "ns", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}}}},
-		}}}, "/p")))
-	w.until("vol", "ended", finished)
-	w.wroteLike(p, "main", func(got string) bool { return strings.Contains(got, "ro\n") })
-	got := w.logs(p, "main", 0)
-	for _, want := range []string{"value", "l=\"1\"\n", "default\n", "\n400\n", "ro\n"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("lacks %q: %q", want, got)
-		}
-	}
-}
-
-func liveVolumes(t *testing.T, w *world) {
-	w.configMap("live", map[string]string{"key": "old"})
-	p := w.create(pod("live", "until grep -q new /c/key; do sleep 0.05; done; until grep -q v2 /d/a; do sleep 0.05; done; echo seen", never,
-		func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "v1"} },
-		withVolume(corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "live"}}}, "/c"),
-		withVolume(corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{Items: []corev1.DownwardAPIVolumeFile{
-			{Path: "a", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['a']"}},
-		}}}, "/d")))
-	w.until("live", "ran", running)
-	began := time.Now()
-	patch := []byte(`{"data":{"key":"new"}}`)
-	if _, err := w.client.CoreV1().ConfigMaps("default").Patch(t.Context(), "live", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	patch = []byte(`{"metadata":{"annotations":{"a":"v2"}}}`)
-	if _, err := w.client.CoreV1().Pods("default").Patch(t.Context(), "live", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	w.until("live", "ended", finished)
-	t.Logf("seen after %s", time.Since(began).Round(time.Millisecond))
-	w.wrote(p, "main", "seen\n")
-}
-
-func emptyDirs(t *testing.T, w *world) {
-	memory := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: ptr.To(resource.MustParse("1Mi"))}}
-	p := w.create(pod("empty", "stat -c '%a %g' /d; stat -fc %T /m; id -G", never, withVolume(emptyDir, "/d"), withVolume(memory, "/m"), func(p *corev1.Pod) {
-		p.Spec.SecurityContext = &corev1.PodSecurityContext{FSGroup: ptr.To[int64](123), RunAsUser: ptr.To[int64](1000)}
-	}))
-	w.until("empty", "ended", finished)
-	w.wrote(p, "main", "2777 123\ntmpfs\n0 123\n")
-}
-
-func subPaths(t *testing.T, w *world) {
-	w.configMap("sub", map[string]string{"key": "value"})
-	dir := t.TempDir()
-	p := w.create(pod("sub", "cat /etc/one; echo; echo mine > /data/file", never, func(p *corev1.Pod) {
-		p.Spec.Volumes = []corev1.Volume{
-			{Name: "c", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "sub"}}}},
-			{Name: "h", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: dir}}},
-		}
-		c := &p.Spec.Containers[0]
-		c.Env = []corev1.EnvVar{{Name: "POD", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}}
-		c.VolumeMounts = []corev1.VolumeMount{
-			{Name: "c", MountPath: "/etc/one", SubPath: "key"}, {Name: "h", MountPath: "/data", SubPathExpr: "x/$(POD)"},
-		}
-	}))
-	w.until("sub", "ended", finished)
-	w.wrote(p, "main", "value\n")
-	if got := read(t, dir+"/x/sub/file"); got != "mine\n" {
-		t.Errorf("got %q", got)
-	}
-}
-
 func ready(p *corev1.Pod) bool {
 	if p == nil {
 		return false
@@ -429,7 +352,7 @@ func names(t *testing.T, w *world) {
 	}))
 	w.until("names", "ended", finished)
 	const want = "me\n1.2.3.4\tother\tnames\n1\nsearch default.svc.cluster.local svc.cluster.local cluster.local"
-	w.wroteLike(p, "main", func(got string) bool { return strings.HasPrefix(got, want) })
+	w.wroteLike(p, "main", want, strings.HasPrefix)
 }
 
 func security(t *testing.T, w *world) {
@@ -464,7 +387,7 @@ func ephemeralContainers(t *testing.T, w *world) {
 		s := p.Status.EphemeralContainerStatuses
 		return len(s) > 0 && s[0].State.Terminated != nil
 	})
-	w.wroteLike(p, "debug", func(got string) bool { return strings.HasSuffix(got, "hi\n") })
+	w.wroteLike(p, "debug", "hi\n", strings.HasSuffix)
 }
 
 func imageChange(t *testing.T, w *world) {
@@ -507,16 +430,6 @@ func forced(t *testing.T, w *world) {
 	})
 }
 
-func unknownVolume(t *testing.T, w *world) {
-	w.create(pod("csi", forever, withVolume(corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "no.such.driver"}}, "/d")))
-	time.Sleep(time.Second)
-	if p := w.get("csi"); p.Status.Phase != corev1.PodPending {
-		t.Errorf("got %s", p.Status.Phase)
-	}
-	w.delete("csi")
-	w.until("csi", "went", gone)
-}
-
 func limits(t *testing.T, w *world) {
 	p := w.create(pod("limits", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max", never, func(p *corev1.Pod) {
 		p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi"), corev1.ResourceCPU: resource.MustParse("500m")}
@@ -526,35 +439,4 @@ func limits(t *testing.T, w *world) {
 		t.Errorf("class %s", got.Status.QOSClass)
 	}
 	w.wrote(p, "main", fmt.Sprintf("%d\n", 64<<20))
-}
-
-func diskLimits(t *testing.T, w *world) {
-	limited := func(p *corev1.Pod) {
-		p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse("2Mi")}
-	}
-	bounded := withVolume(corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("2Mi"))}}, "/v")
-	const whole = "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "
-	tests := map[string]struct {
-		change func(*corev1.Pod)
-		fill   string
-		want   string
-	}{
-		"layer":  {limited, "head -c 4000000 /dev/urandom > /tmp-file", whole},
-		"log":    {limited, "head -c 100000 /dev/zero | tr '\\0' '\\n'", whole}, // a line of the log is more than its character
-		"volume": {bounded, "head -c 4000000 /dev/urandom > /v/file", `Usage of EmptyDir volume "v0" exceeds the limit "2Mi". `},
-	}
-	w.create(pod("fits", "head -c 1000000 /dev/zero > /tmp-file; "+forever, limited))
-	w.until("fits", "ran", running)
-	for name, test := range tests {
-		w.create(pod("outgrown-"+name, test.fill+"; "+forever, test.change))
-	}
-	for name, test := range tests {
-		p := w.until("outgrown-"+name, "was evicted", finished)
-		if p.Status.Phase != corev1.PodFailed || p.Status.Reason != "Evicted" || p.Status.Message != test.want {
-			t.Errorf("%s: %s, %s: %s", name, p.Status.Phase, p.Status.Reason, p.Status.Message)
-		}
-	}
-	if p := w.get("fits"); !running(p) {
-		t.Errorf("what fits is %s: %s", p.Status.Phase, p.Status.Message)
-	}
 }
