@@ -3,7 +3,8 @@
 # hack/systemd/guest.sh is what happens there. Cgroups are of the version that this machine has.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-work=$PWD/bin/systemd base=$PWD/bin/systemd/debian
+work=$PWD/bin/systemd
+base=$work/debian
 if [ ! -e "$base/.complete" ]; then
 	hack/packages.sh debootstrap
 	echo "installing Debian into $base (a minute or two)"
@@ -27,8 +28,7 @@ tidy() {
 	rm -rf "$machine"
 }
 trap tidy EXIT
-mkdir -p "$machine"/{files,new}
-root=$machine/files/root
+root=$machine/root
 cp -a "$base" "$root"
 : >"$root/etc/machine-id" # a first boot
 echo machine >"$root/etc/hostname"
