@@ -56,6 +56,9 @@ type Config struct {
 
 	// RuntimeEndpoint is the container runtime's unix socket, with or without unix://. ImageEndpoint is the same unless set.
 	RuntimeEndpoint, ImageEndpoint string
+	// SandboxSeccomp is the seccomp profile for what the default runtime runs in a Pod's sandbox, a file; the runtime's own default
+	// unless set.
+	SandboxSeccomp string
 	// JoinNetwork connects the node to the Pod network by the prefixes that the Node was given. nil where a foreign
 	// network plugin does that.
 	JoinNetwork func([]netip.Prefix) error
@@ -282,7 +285,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,
 		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
-		SeccompDir: filepath.Join(k.RootDir, "seccomp"),
+		SeccompDir: filepath.Join(k.RootDir, "seccomp"), SandboxSeccomp: k.SandboxSeccomp,
 	})
 	p.evictor = k.newEvictor(ctx, p)
 	k.Objects.OnChange(func(uid types.UID) {

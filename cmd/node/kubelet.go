@@ -34,7 +34,7 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		NodeName: o.Name, NodeIPs: []netip.Addr{netip.MustParseAddr(o.IP)}, Client: api.Client,
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
 		RuntimeClass: func(name string) (*nodev1.RuntimeClass, error) { return classes.Get(name) },
-		Objects:      api.Objects, RuntimeEndpoint: o.runtimeEndpoint(), CgroupRoot: o.CgroupRoot,
+		Objects:      api.Objects, RuntimeEndpoint: o.runtimeEndpoint(), SandboxSeccomp: o.sandboxSeccomp(), CgroupRoot: o.CgroupRoot,
 		ClusterDNS: []netip.Addr{api.Cluster.DNS}, ClusterDomain: api.Cluster.Domain, Port: int32(o.KubeletPort),
 		Certificate: api.Certificate, ClientCA: api.ClientCA, ServerUser: api.ServerUser,
 		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard,

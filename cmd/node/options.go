@@ -82,6 +82,14 @@ func (o *Options) runtimeEndpoint() string {
 	return containerd.Endpoint(o.containerd())
 }
 
+// sandboxSeccomp is empty where the runtime is not ours: nothing is known of its sandboxes.
+func (o *Options) sandboxSeccomp() string {
+	if o.RuntimeEndpoint != "" {
+		return ""
+	}
+	return containerd.SandboxSeccomp(o.containerd())
+}
+
 func (o *Options) containerd() containerd.Config {
 	return containerd.Config{DataDir: o.DataDir, Log: klog.Background().WithName("containerd")}
 }

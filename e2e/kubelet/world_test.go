@@ -48,13 +48,14 @@ func TestMain(m *testing.M) {
 
 // world is a cluster of one node without scheduler and controllers.
 type world struct {
-	t        *testing.T
-	client   kubernetes.Interface
-	config   *rest.Config
-	dir      string
-	endpoint string
-	stop     func() // the kubelet
-	keys     *pki.PKI
+	t              *testing.T
+	client         kubernetes.Interface
+	config         *rest.Config
+	dir            string
+	endpoint       string
+	sandboxSeccomp string
+	stop           func() // the kubelet
+	keys           *pki.PKI
 }
 
 // pair loads a certificate and whom it trusts.
@@ -99,11 +100,12 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.client = kubernetes.NewForConfigOrDie(w.config)
-	runtime, err := containerd.Start(ctx, containerd.Config{DataDir: dir, Log: apitest.LibraryLogs()})
+	config := containerd.Config{DataDir: dir, Log: apitest.LibraryLogs()}
+	runtime, err := containerd.Start(ctx, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.endpoint = runtime.Endpoint()
+	w.endpoint, w.sandboxSeccomp = runtime.Endpoint(), containerd.SandboxSeccomp(config)
 	t.Cleanup(func() {
 		if w.stop != nil {
 			w.stop()
@@ -152,7 +154,7 @@ func (w *world) startKubelet() {
 		NodeName: nodeName, NodeIPs: []netip.Addr{netip.MustParseAddr(nodens.Address)}, Client: w.client,
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
 		RuntimeClass: func(name string) (*nodev1.RuntimeClass, error) { return classes.Get(name) },
-		Objects:      source, RuntimeEndpoint: w.endpoint, JoinNetwork: net4.Join, CgroupRoot: nodens.CgroupRoot(),
+		Objects:      source, RuntimeEndpoint: w.endpoint, SandboxSeccomp: w.sandboxSeccomp, JoinNetwork: net4.Join, CgroupRoot: nodens.CgroupRoot(),
 		CPUs: 4, ClusterDNS: []netip.Addr{netip.MustParseAddr("10.96.0.10")},
 	})
 	if err != nil {

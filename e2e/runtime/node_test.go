@@ -137,14 +137,18 @@ func (n *node) loadAt(t *testing.T, socket string) {
 	})
 }
 
-// pod runs a sandbox and one container that sleeps, with a memory limit, and returns their names.
+// pod runs a sandbox as the kubelet does and one container that sleeps, with a memory limit, and returns their names.
 func (n *node) pod(t *testing.T, name string) (sandbox, container string) {
 	t.Helper()
+	seccomp := &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: containerd.SandboxSeccomp(n.config)}
 	sandboxConfig := &runtimeapi.PodSandboxConfig{
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: name, Namespace: "default", Uid: "uid-" + name},
 		Hostname:     name,
 		LogDirectory: filepath.Join("/var/log/pods", name),
-		Linux:        &runtimeapi.LinuxPodSandboxConfig{CgroupParent: filepath.Join(nodens.CgroupRoot(), "kubepods", "pod"+name)},
+		Linux: &runtimeapi.LinuxPodSandboxConfig{
+			CgroupParent:    filepath.Join(nodens.CgroupRoot(), "kubepods", "pod"+name),
+			SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{Seccomp: seccomp},
+		},
 	}
 	began := time.Now()
 	sandbox, err := n.runtime.RunPodSandbox(t.Context(), sandboxConfig, "")
@@ -190,7 +194,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited 10 s until %s", what)
+			t.Fatalf("waited two minutes until %s", what)
 		}
 	}
 }

@@ -37,6 +37,32 @@ func TestPodsRunAndReachEachOther(t *testing.T) {
 	}
 }
 
+func TestSandboxIsConfinedAndDoesItsWork(t *testing.T) {
+	nodens.Need(t)
+	n := start(t, newConfig(t))
+	n.load(t)
+	n.join(t)
+	sandbox, _ := n.pod(t, "a")
+	pids := processesOf(sandbox)
+	if len(pids) != 1 {
+		t.Fatalf("the sandbox has the processes %v", pids)
+	}
+	content, err := os.ReadFile(filepath.Join("/proc", pids[0], "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 2 is a filter. Children are ignored, so that none becomes a zombie; SIGINT and SIGTERM are waited for.
+	for _, want := range []string{"Name:\tpause", "Seccomp:\t2", "SigIgn:\t0000000000010000", "SigCgt:\t0000000000004002"} {
+		if !strings.Contains("\n"+string(content), "\n"+want+"\n") {
+			t.Errorf("the sandbox's process lacks %q: %s", want, content)
+		}
+	}
+	if out, err := exec.Command("kill", "-TERM", pids[0]).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	eventually(t, "the sandbox has ended", func() bool { return len(processesOf(sandbox)) == 0 })
+}
+
 func TestStoppingLeavesContainersRunning(t *testing.T) {
 	nodens.Need(t)
 	n := start(t, newConfig(t))

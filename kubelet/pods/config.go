@@ -113,4 +113,6 @@ type Config struct {
 	PodsDir string
 	// SeccompDir holds seccomp profiles that Pods name.
 	SeccompDir string
+	// SandboxSeccomp is the seccomp profile of sandboxes of the default runtime, a file; the runtime's own default where empty.
+	SandboxSeccomp string
 }

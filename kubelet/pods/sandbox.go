@@ -74,10 +74,18 @@ func (r *run) configureSandbox(context.Context) error {
 		LogDirectory: runtime.PodLogDir(r.PodLogsDir, r.pod),
 		CgroupParent: r.sandbox.Linux.CgroupParent,
 		Resources:    r.Resources.Pod(r.pod),
-		SeccompRoot:  r.SeccompDir,
+		Seccomp:      r.sandboxSeccomp(),
 		UserNS:       users,
 	})
 	return nil
+}
+
+// sandboxSeccomp is for the default runtime: what another one does in a sandbox is its own.
+func (r *run) sandboxSeccomp() string {
+	if r.pod.Spec.RuntimeClassName != nil {
+		return ""
+	}
+	return r.SandboxSeccomp
 }
 
 // hostname is the name that a Pod's containers see, and its full name where it has a subdomain.

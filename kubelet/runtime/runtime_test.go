@@ -77,6 +77,17 @@ func TestContainerSecurity(t *testing.T) {
 	}
 }
 
+func TestSandboxSeccomp(t *testing.T) {
+	for file, want := range map[string]runtimeapi.SecurityProfile_ProfileType{
+		"": runtimeapi.SecurityProfile_RuntimeDefault, "/pause.json": runtimeapi.SecurityProfile_Localhost,
+	} {
+		got := SandboxConfig(SandboxInput{Pod: &corev1.Pod{}, Seccomp: file}).Linux.SecurityContext.Seccomp
+		if got.ProfileType != want || got.LocalhostRef != file {
+			t.Errorf("profile %q: %v", file, got)
+		}
+	}
+}
+
 func TestStopSignals(t *testing.T) {
 	for _, name := range []corev1.Signal{"SIGTERM", "SIGUSR1", "SIGRTMIN", "SIGRTMIN+3", "SIGRTMAX-2"} {
 		c := &corev1.Container{Lifecycle: &corev1.Lifecycle{StopSignal: &name}}

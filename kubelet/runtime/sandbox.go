@@ -17,8 +17,9 @@ type SandboxInput struct {
 	CgroupParent string
 	Resources    *runtimeapi.LinuxContainerResources
 	Overhead     *runtimeapi.LinuxContainerResources
-	SeccompRoot  string
-	UserNS       *runtimeapi.UserNamespace
+	// Seccomp is the profile of the sandbox's own process, a file; the runtime's default where empty.
+	Seccomp string
+	UserNS  *runtimeapi.UserNamespace
 }
 
 // SandboxConfig renders the runtime's configuration of a Pod's sandbox.
@@ -94,6 +95,9 @@ func sandboxSecurity(in SandboxInput) *runtimeapi.LinuxSandboxSecurityContext {
 		Privileged:       hasPrivileged(pod),
 		NamespaceOptions: namespaces(pod, in.UserNS),
 		Seccomp:          &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault},
+	}
+	if in.Seccomp != "" {
+		out.Seccomp = &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: in.Seccomp}
 	}
 	sc := pod.Spec.SecurityContext
 	if sc == nil {

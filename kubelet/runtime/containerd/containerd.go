@@ -82,6 +82,9 @@ func Start(ctx context.Context, c Config) (*Runtime, error) {
 		if c.PauseImage, err = pauseImage(); err != nil {
 			return nil, err
 		}
+		if err = writeSandboxSeccomp(l.sandboxSeccomp); err != nil {
+			return nil, err
+		}
 	}
 	h, err := inspect(l)
 	if err != nil {

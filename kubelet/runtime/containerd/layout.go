@@ -16,6 +16,8 @@ type layout struct {
 	runtimeState string // runc's record of containers
 	binaries     string // unpacked programs, a folder for each set
 	programs     string // the set in use, a symbolic link
+	// sandboxSeccomp is the profile of sandboxes of the built-in image.
+	sandboxSeccomp string
 }
 
 func newLayout(c Config) layout {
@@ -27,6 +29,8 @@ func newLayout(c Config) layout {
 		runtimeState: filepath.Join(c.StateDir, "runc"),
 		binaries:     filepath.Join(c.DataDir, "bin"),
 		programs:     filepath.Join(c.DataDir, "bin", "current"),
+
+		sandboxSeccomp: filepath.Join(c.DataDir, "containerd", "pause-seccomp.json"),
 	}
 }
 
