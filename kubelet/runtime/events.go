@@ -14,7 +14,7 @@ import (
 // reconnectDelay is the pause between two attempts at the event stream.
 const reconnectDelay = time.Second
 
-// Watch calls changed for every Pod that the runtime reports an event of, until ctx ends. connected is called
+// Watch calls changed for every Pod of which the runtime reports that something started or ended, until ctx ends. connected is called
 // whenever a stream begins: events before it may have been missed, so that everything must be looked at once.
 func Watch(ctx context.Context, service cri.RuntimeService, connected func(), changed func(types.UID)) {
 	events := make(chan *runtimeapi.ContainerEventResponse, 64)
@@ -23,7 +23,9 @@ func Watch(ctx context.Context, service cri.RuntimeService, connected func(), ch
 		for {
 			select {
 			case e := <-events:
-				if uid := e.GetPodSandboxStatus().GetMetadata().GetUid(); uid != "" {
+				// What was created is about to be started, by whoever listens here; a look in between would only be in its way.
+				uid := e.GetPodSandboxStatus().GetMetadata().GetUid()
+				if uid != "" && e.ContainerEventType != runtimeapi.ContainerEventType_CONTAINER_CREATED_EVENT {
 					changed(types.UID(uid))
 				}
 			case <-ctx.Done():
