@@ -44,7 +44,8 @@ func nodeReady(n *corev1.Node) bool {
 	})
 }
 
-// runPod makes a Pod, notes when it runs, deletes it and waits until it is gone.
+// runPod makes a Pod, notes when it runs, deletes it and waits until it is gone. It has a second to stop: with none the API forgets
+// it at once, and the next one would start while this one is being taken down.
 func (r *running) runPod(ctx context.Context, name string) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -55,7 +56,7 @@ func (r *running) runPod(ctx context.Context, name string) (at time.Time, err er
 	}
 	defer w.Stop()
 	want := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{
-		TerminationGracePeriodSeconds: new(int64),
+		TerminationGracePeriodSeconds: new(int64(1)),
 		Containers:                    []corev1.Container{{Name: "web", Image: "web:v1", ImagePullPolicy: corev1.PullNever}},
 	}}
 	for { // the default service account may not be there yet
