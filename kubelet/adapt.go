@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -59,7 +58,7 @@ const limitEvery = time.Minute
 // use more: evictions make that less.
 func (k *Kubelet) limitPods(ctx context.Context, p *parts) {
 	for {
-		limits, err := k.podLimits()
+		limits, err := k.offer().Capacity()
 		if err == nil {
 			err = p.groups.Limit(limits)
 		}
@@ -76,16 +75,7 @@ func (k *Kubelet) limitPods(ctx context.Context, p *parts) {
 	}
 }
 
-func (k *Kubelet) podLimits() (corev1.ResourceList, error) {
-	limits, err := resources.Capacity(k.RootDir)
-	if err != nil {
-		return nil, err
-	}
-	if k.CPUs > 0 {
-		limits[corev1.ResourceCPU] = *resource.NewQuantity(k.CPUs, resource.DecimalSI)
-	}
-	if k.MemoryBytes > 0 {
-		limits[corev1.ResourceMemory] = *resource.NewQuantity(k.MemoryBytes, resource.BinarySI)
-	}
-	return limits, nil
+// offer is what of the machine this node has.
+func (k *Kubelet) offer() resources.Offer {
+	return resources.Offer{Dir: k.RootDir, CPUs: k.CPUs, Memory: k.MemoryBytes, Pods: int64(k.MaxPods)}
 }

@@ -257,7 +257,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
 		SeenImages:  p.collector.Seen,
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
-		MaxPods: int64(k.MaxPods), RootDir: k.RootDir, CPUs: k.CPUs, MemoryBytes: k.MemoryBytes, KubeletVersion: Version,
+		Offer: k.offer(), KubeletVersion: Version,
 		Pressure: func() node.Pressure {
 			of := p.evictor.Pressure
 			return node.Pressure{Memory: of(corev1.NodeMemoryPressure), Disk: of(corev1.NodeDiskPressure), PIDs: of(corev1.NodePIDPressure)}

@@ -19,6 +19,8 @@ import (
 	cri "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
 const (
@@ -47,12 +49,9 @@ type Config struct {
 	Port                        int32
 	Labels                      map[string]string
 	Taints                      []corev1.Taint
-	MaxPods                     int64
-	// RootDir is on the file system that Pods write to.
-	RootDir string
-	// CPUs and MemoryBytes limit what the node offers; 0 is all that the machine has.
-	CPUs, MemoryBytes int64
-	KubeletVersion    string
+	// Offer is what of the machine the node has for Pods.
+	Offer          resources.Offer
+	KubeletVersion string
 	// Pressure returns which of memory, disk and process ids run short.
 	Pressure func() Pressure
 }

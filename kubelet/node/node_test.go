@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	cri "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
 // machine is a runtime that is ready or not.
@@ -52,7 +54,7 @@ func TestANodeIsReadyWithItsRuntimeAndNetwork(t *testing.T) {
 		m := &machine{}
 		n := New(Config{
 			Name: "n", IPs: []string{"10.0.0.1"}, Client: client, Current: func() *corev1.Node { return nil }, Runtime: m, Images: m,
-			Labels: map[string]string{"own": "label"}, MaxPods: 110, RootDir: "/", KubeletVersion: "v1.36.3", RuntimeName: "r", RuntimeVersion: "1",
+			Labels: map[string]string{"own": "label"}, Offer: resources.Offer{Dir: "/", Pods: 110}, KubeletVersion: "v1.36.3", RuntimeName: "r", RuntimeVersion: "1",
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

@@ -12,6 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
 // maxImages bounds the images that a Node lists.
@@ -39,7 +42,7 @@ func (n *Node) observe(ctx context.Context, base *corev1.Node) (status corev1.No
 	if base != nil {
 		status = *base.Status.DeepCopy()
 	}
-	n.setResources(&status)
+	n.setResources(ctx, &status)
 	status.NodeInfo = n.static
 	status.Addresses = n.addresses()
 	status.DaemonEndpoints.KubeletEndpoint.Port = n.Port
@@ -52,9 +55,14 @@ func (n *Node) observe(ctx context.Context, base *corev1.Node) (status corev1.No
 	return status, problem == ""
 }
 
-// setResources keeps resources that others advertise.
-func (n *Node) setResources(status *corev1.NodeStatus) {
-	capacity, allocatable := machineResources(n.Config)
+// setResources keeps resources that others advertise, and what was known where the machine cannot be measured.
+func (n *Node) setResources(ctx context.Context, status *corev1.NodeStatus) {
+	capacity, err := n.Offer.Capacity()
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Measuring the machine")
+		return
+	}
+	allocatable := resources.Allocatable(capacity)
 	if status.Capacity == nil {
 		status.Capacity, status.Allocatable = corev1.ResourceList{}, corev1.ResourceList{}
 	}

@@ -14,28 +14,45 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// maxPods is how many Pods a node takes.
-const maxPods = 110
+const (
+	// keptMemory is what Pods may not have, so that the node notices in time that it runs short.
+	keptMemory = 100 << 20
+	// keptDiskShare of the disk is likewise kept: a tenth.
+	keptDiskShare = 10
+)
 
-// Capacity is what the machine has; dir is on the file system that containers write to.
-func Capacity(dir string) (corev1.ResourceList, error) {
-	memory, err := memoryTotal()
-	if err != nil {
-		return nil, err
+// Offer says what of the machine a node has for Pods.
+type Offer struct {
+	// Dir is on the file system that containers write to.
+	Dir string
+	// CPUs, and Memory in bytes, are the node's; 0 for all that the machine has.
+	CPUs, Memory int64
+	// Pods is how many the node takes.
+	Pods int64
+}
+
+// Capacity is what the node has.
+func (o Offer) Capacity() (corev1.ResourceList, error) {
+	var err error
+	if o.Memory == 0 {
+		if o.Memory, err = memoryTotal(); err != nil {
+			return nil, err
+		}
 	}
-	cpus, err := online()
-	if err != nil {
-		return nil, err
+	if o.CPUs == 0 {
+		if o.CPUs, err = online(); err != nil {
+			return nil, err
+		}
 	}
 	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
-		return nil, fmt.Errorf("measuring the file system of %s: %w", dir, err)
+	if err := unix.Statfs(o.Dir, &disk); err != nil {
+		return nil, fmt.Errorf("measuring the file system of %s: %w", o.Dir, err)
 	}
 	list := corev1.ResourceList{
-		corev1.ResourceCPU:              *resource.NewQuantity(cpus, resource.DecimalSI),
-		corev1.ResourceMemory:           *resource.NewQuantity(memory, resource.BinarySI),
+		corev1.ResourceCPU:              *resource.NewQuantity(o.CPUs, resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(o.Memory, resource.BinarySI),
 		corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(disk.Blocks)*disk.Bsize, resource.BinarySI),
-		corev1.ResourcePods:             *resource.NewQuantity(maxPods, resource.DecimalSI),
+		corev1.ResourcePods:             *resource.NewQuantity(o.Pods, resource.DecimalSI),
 	}
 	for _, size := range pageSizes() {
 		count, err := readNumber(filepath.Join(pagesDir, fmt.Sprintf("hugepages-%dkB", size/1024), "nr_hugepages"))
@@ -48,31 +65,19 @@ func Capacity(dir string) (corev1.ResourceList, error) {
 	return list, nil
 }
 
-// Allocatable is what of a capacity Pods may request: not what is reserved, nor the last of memory and disk, by which a node
-// notices that it runs short.
-func Allocatable(capacity, reserved corev1.ResourceList) corev1.ResourceList {
+// Allocatable is what of a capacity Pods may request: not the last of memory and disk, nor, of ordinary memory, what pages of
+// other sizes take.
+func Allocatable(capacity corev1.ResourceList) corev1.ResourceList {
 	list := capacity.DeepCopy()
-	subtract := func(name corev1.ResourceName, amount resource.Quantity) {
-		if have, found := list[name]; found {
-			have.Sub(amount)
-			if have.Sign() < 0 {
-				have = *resource.NewQuantity(0, have.Format)
-			}
-			list[name] = have
-		}
-	}
-	for name, amount := range reserved {
-		subtract(name, amount)
-	}
-	subtract(corev1.ResourceMemory, resource.MustParse("100Mi"))
-	disk := capacity[corev1.ResourceEphemeralStorage]
-	subtract(corev1.ResourceEphemeralStorage, *resource.NewQuantity(disk.Value()/10, resource.BinarySI))
-	// Ordinary memory is what pages of other sizes leave.
+	memory := capacity.Memory().Value() - keptMemory
 	for name, amount := range capacity {
 		if strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
-			subtract(corev1.ResourceMemory, amount)
+			memory -= amount.Value()
 		}
 	}
+	list[corev1.ResourceMemory] = *resource.NewQuantity(max(0, memory), resource.BinarySI)
+	disk := capacity.StorageEphemeral().Value()
+	list[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(disk-disk/keptDiskShare, resource.DecimalSI)
 	return list
 }
 

@@ -44,13 +44,13 @@ type Cgroups struct {
 
 // New returns the node's cgroups, with those found of an earlier process. It makes nothing yet.
 func New(c Config) (*Cgroups, error) {
-	capacity, err := Capacity("/")
+	memory, err := memoryTotal()
 	if err != nil {
 		return nil, err
 	}
 	g := &Cgroups{
 		root:      filepath.Join("/", c.Root, "kubepods"),
-		machine:   Machine{Memory: capacity.Memory().Value(), Unified: cgroups.IsCgroup2UnifiedMode(), HugePageSizes: pageSizes()},
+		machine:   Machine{Memory: memory, Unified: cgroups.IsCgroup2UnifiedMode(), HugePageSizes: pageSizes()},
 		burstable: map[types.UID]int64{},
 	}
 	if LimitsHugePages() {

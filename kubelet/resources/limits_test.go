@@ -124,13 +124,13 @@ func TestAllocatable(t *testing.T) {
 	capacity := list("2", "1Gi")
 	capacity["hugepages-2Mi"] = resource.MustParse("100Mi")
 	capacity[corev1.ResourceEphemeralStorage] = resource.MustParse("1000")
-	got := Allocatable(capacity, list("500m", "24Mi"))
-	for name, want := range map[corev1.ResourceName]string{corev1.ResourceCPU: "1500m", corev1.ResourceMemory: "800Mi", "hugepages-2Mi": "100Mi", corev1.ResourceEphemeralStorage: "900"} {
+	got := Allocatable(capacity)
+	for name, want := range map[corev1.ResourceName]string{corev1.ResourceCPU: "2", corev1.ResourceMemory: "824Mi", "hugepages-2Mi": "100Mi", corev1.ResourceEphemeralStorage: "900"} {
 		if have := got[name]; have.Cmp(resource.MustParse(want)) != 0 {
 			t.Errorf("%s: %s, want %s", name, have.String(), want)
 		}
 	}
-	if small := Allocatable(list("", "50Mi"), nil); small.Memory().Sign() != 0 {
+	if small := Allocatable(list("", "50Mi")); small.Memory().Sign() != 0 {
 		t.Errorf("of 50Mi %s are left", small.Memory())
 	}
 }
