@@ -33,9 +33,10 @@ func (c Control) Fail(ctx context.Context, pod *corev1.Pod, reason, message stri
 }
 
 func (c Control) mark(ctx context.Context, pod *corev1.Pod, change func(*corev1.PodStatus)) (*corev1.Pod, error) {
-	marked := pod.DeepCopy()
+	marked, before := pod.DeepCopy(), pod.DeepCopy()
 	change(&marked.Status)
-	if err := c.Client.Status().Patch(ctx, marked, client.StrategicMergeFrom(pod)); err != nil {
+	before.UID = "" // the patch names it, and so fails on another Pod of the same name
+	if err := c.Client.Status().Patch(ctx, marked, client.StrategicMergeFrom(before)); err != nil {
 		return nil, fmt.Errorf("writing the status of pod %s: %w", client.ObjectKeyFromObject(pod), err)
 	}
 	return marked, nil

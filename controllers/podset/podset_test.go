@@ -1,13 +1,18 @@
 package podset
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
 // The hash decides a ReplicaSet's name and its Pods' labels: were it another, a cluster moved here would replace all
@@ -22,6 +27,23 @@ func TestTemplateHash(t *testing.T) {
 	}
 	if got := TemplateHash(&template, ptr.To[int32](1)); got != "7fc5b56bc" {
 		t.Errorf("hash after a collision %q, want 7fc5b56bc", got)
+	}
+}
+
+func TestPodsAreMarkedByTheirUID(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-0", UID: "old"}}
+	var patch []byte
+	c := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+		SubResourcePatch: func(_ context.Context, _ client.Client, _ string, obj client.Object, p client.Patch, _ ...client.SubResourcePatchOption) (err error) {
+			patch, err = p.Data(obj)
+			return err
+		},
+	})
+	if _, err := (Control{Client: c}).Fail(t.Context(), pod, "", "", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"metadata":{"uid":"old"},"status":{"phase":"Failed"}}`; string(patch) != want {
+		t.Errorf("the patch is %s, want %s", patch, want)
 	}
 }
 
