@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/images"
 )
@@ -21,9 +21,12 @@ import (
 func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 	return eviction.New(eviction.Node{
 		Thresholds: k.thresholds, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
-		Pods:        p.pods.Active,
-		Usage:       func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
-		VolumeUsage: k.volumeUsage,
+		Pods:  p.pods.Active,
+		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
+		VolumeUsage: func(pod types.UID, v *corev1.Volume) (int64, error) {
+			used, err := disk.Of(ctx, p.volumes.Dir(pod, v))
+			return used.Bytes, err
+		},
 		ContainerUsage: func(ctx context.Context, pod *corev1.Pod) (map[string]int64, error) {
 			return k.containerUsage(ctx, p, pod)
 		},
@@ -95,12 +98,11 @@ func (k *Kubelet) measure(ctx context.Context, p *parts) (m eviction.Measures, e
 
 // measureDisk is of the file system that a folder is on. Where the number of inodes is not fixed they have no total.
 func measureDisk(dir string) (space, inodes eviction.Measure, err error) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
+	s, err := disk.SpaceOf(dir)
+	if err != nil {
 		return space, inodes, err
 	}
-	return eviction.Measure{Available: int64(disk.Bavail) * disk.Bsize, Total: int64(disk.Blocks) * disk.Bsize},
-		eviction.Measure{Available: int64(disk.Ffree), Total: int64(disk.Files)}, nil
+	return eviction.Measure{Available: s.Available, Total: s.Bytes}, eviction.Measure{Available: s.InodesFree, Total: s.Inodes}, nil
 }
 
 func measureMemory(file string) (m eviction.Measure, err error) {

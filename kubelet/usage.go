@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/moby/sys/mountinfo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
@@ -41,15 +41,6 @@ func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) 
 	return out, nil
 }
 
-// volumeUsage is the disk space that a Pod's volume takes.
-func (k *Kubelet) volumeUsage(pod types.UID, v *corev1.Volume) (int64, error) {
-	plugin := "kubernetes.io~empty-dir"
-	if v.ConfigMap != nil {
-		plugin = "kubernetes.io~configmap"
-	}
-	return diskUsage(filepath.Join(k.podsDir(), string(pod), "volumes", plugin, v.Name))
-}
-
 // containerUsage is the disk space that each running container of a Pod takes: what it wrote into its own files, and its logs.
 func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod) (map[string]int64, error) {
 	_, seen, err := p.pods.Pod(pod.Namespace, pod.Name)
@@ -62,11 +53,11 @@ func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod)
 		if err != nil {
 			return nil, fmt.Errorf("measuring what container %s wrote: %w", c.Name, err)
 		}
-		logs, err := diskUsage(filepath.Join(runtime.PodLogDir(k.PodLogsDir, pod), c.Name))
+		logs, err := disk.Of(ctx, filepath.Join(runtime.PodLogDir(k.PodLogsDir, pod), c.Name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("measuring the logs of container %s: %w", c.Name, err)
 		}
-		used[c.Name] += written + logs
+		used[c.Name] += written + logs.Bytes
 	}
 	return used, nil
 }
@@ -79,7 +70,8 @@ func writtenBy(ctx context.Context, p *parts, container string) (int64, error) {
 		return 0, err
 	}
 	if dir := layer(status.GetInfo()["info"]); dir != "" {
-		return diskUsage(dir)
+		used, err := disk.Of(ctx, dir)
+		return used.Bytes, err
 	}
 	stats, err := p.runtime.ContainerStats(ctx, container)
 	if err != nil {
@@ -114,26 +106,4 @@ func upperDir(options string) string {
 		}
 	}
 	return ""
-}
-
-// diskUsage is the disk space that all below dir takes.
-func diskUsage(dir string) (int64, error) {
-	var sum int64
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path != dir {
-			return nil // it went away meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil // it went away meanwhile
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			sum += st.Blocks * 512
-		}
-		return nil
-	})
-	return sum, err
 }

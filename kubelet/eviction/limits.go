@@ -64,7 +64,7 @@ func (e *Evictor) hold(ctx context.Context, pod *corev1.Pod) (h held, err error)
 	whole := hasDiskLimit(pod)
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
-		if !onDisk(v) || !whole && sizeLimit(v) == 0 {
+		if !core.LocalEphemeral(v) || !whole && sizeLimit(v) == 0 {
 			continue
 		}
 		if h.volumes == nil {
@@ -117,14 +117,9 @@ func hasDiskLimit(pod *corev1.Pod) bool {
 	return found
 }
 
-// onDisk says whether what is in a volume counts as the Pod's on the node's disk.
-func onDisk(v *corev1.Volume) bool {
-	return v.ConfigMap != nil || v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumDefault
-}
-
 // sizeLimit is the most that a volume on disk may hold, 0 for no limit. The kernel limits those in memory.
 func sizeLimit(v *corev1.Volume) int64 {
-	if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || !onDisk(v) {
+	if v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || !core.LocalEphemeral(v) {
 		return 0
 	}
 	return v.EmptyDir.SizeLimit.Value()

@@ -147,8 +147,9 @@ func hostPathNoun(t corev1.HostPathType) string {
 	return "block device"
 }
 
-// claimed returns where the volume is that a claim is bound to.
-func (v *Volumes) claimed(ctx context.Context, pod *corev1.Pod, claim string) (string, error) {
+// claimed returns where the volume is that a Pod's claim is bound to.
+func (v *Volumes) claimed(ctx context.Context, p *podVolumes, name, claim string) (string, error) {
+	pod := p.pod
 	pvc, err := v.Client.CoreV1().PersistentVolumeClaims(pod.Namespace).Get(ctx, claim, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("reading claim %s/%s: %w", pod.Namespace, claim, err)
@@ -170,6 +171,7 @@ func (v *Volumes) claimed(ctx context.Context, pod *corev1.Pod, claim string) (s
 		if _, err := os.Stat(pv.Spec.Local.Path); err != nil {
 			return "", err
 		}
+		v.noteLocal(p, name, pv.Spec.Local.Path)
 		return pv.Spec.Local.Path, nil
 	}
 	return "", fmt.Errorf("this node has no plugin for the type of volume %s", pv.Name)

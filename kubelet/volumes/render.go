@@ -23,24 +23,15 @@ func rendered(v *corev1.Volume) bool {
 
 // render writes a volume's files and returns where they are.
 func (v *Volumes) render(ctx context.Context, p *podVolumes, volume *corev1.Volume) (string, error) {
-	plugin, private := "configmap", false
-	switch {
-	case volume.Secret != nil:
-		plugin, private = "secret", true
-	case volume.DownwardAPI != nil:
-		plugin, private = "downward-api", true
-	case volume.Projected != nil:
-		plugin, private = "projected", true
-	}
 	files, err := v.files(ctx, p, volume)
 	if err != nil {
 		return "", err
 	}
-	dir := v.dir(p.pod.UID, plugin, volume.Name)
+	dir := v.Dir(p.pod.UID, volume)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
 	}
-	if private {
+	if volume.ConfigMap == nil {
 		// Secrets never touch the disk.
 		if err := mountTmpfs(dir, 0, ""); err != nil {
 			return "", err

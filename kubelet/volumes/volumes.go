@@ -56,6 +56,7 @@ type podVolumes struct {
 	pod     *corev1.Pod
 	mounted bool
 	paths   map[string]string // of the node, by volume
+	local   map[string]string // those of local PersistentVolumes; the lock of Volumes guards it
 	renewal *time.Timer       // of the token that is due first
 	gone    bool
 }
@@ -70,7 +71,7 @@ func (v *Volumes) entry(pod *corev1.Pod) *podVolumes {
 	defer v.mu.Unlock()
 	p := v.pods[pod.UID]
 	if p == nil {
-		p = &podVolumes{pod: pod, paths: map[string]string{}}
+		p = &podVolumes{pod: pod, paths: map[string]string{}, local: map[string]string{}}
 		v.pods[pod.UID] = p
 	}
 	return p
@@ -103,7 +104,7 @@ func (v *Volumes) Mount(ctx context.Context, pod *corev1.Pod) error {
 func (v *Volumes) setUp(ctx context.Context, p *podVolumes, volume *corev1.Volume) (string, error) {
 	switch {
 	case volume.EmptyDir != nil:
-		dir := v.dir(p.pod.UID, "empty-dir", volume.Name)
+		dir := v.Dir(p.pod.UID, volume)
 		return dir, makeEmptyDir(dir, volume.EmptyDir, fsGroup(p.pod))
 	case volume.HostPath != nil:
 		return volume.HostPath.Path, checkHostPath(volume.HostPath)
@@ -112,14 +113,14 @@ func (v *Volumes) setUp(ctx context.Context, p *podVolumes, volume *corev1.Volum
 	case rendered(volume):
 		return v.render(ctx, p, volume)
 	case volume.PersistentVolumeClaim != nil:
-		return v.claimed(ctx, p.pod, volume.PersistentVolumeClaim.ClaimName)
+		return v.claimed(ctx, p, volume.Name, volume.PersistentVolumeClaim.ClaimName)
 	case volume.Ephemeral != nil:
-		return v.claimed(ctx, p.pod, p.pod.Name+"-"+volume.Name)
+		return v.claimed(ctx, p, volume.Name, p.pod.Name+"-"+volume.Name)
 	}
 	return "", errors.New("this node has no plugin for the volume's type")
 }
 
-// dir is where a volume is; plugin names follow upstream's directories, which tools know.
+// dir is where a plugin's volume is.
 func (v *Volumes) dir(pod types.UID, plugin, name string) string {
 	return filepath.Join(v.PodsDir, string(pod), "volumes", "kubernetes.io~"+plugin, name)
 }

@@ -1,0 +1,48 @@
+package volumes
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// plugin is what the directory is named after that a volume made here is in, "" for other kinds. The names are upstream's, which
+// tools know.
+func plugin(v *corev1.Volume) string {
+	switch {
+	case v.EmptyDir != nil:
+		return "empty-dir"
+	case v.ConfigMap != nil:
+		return "configmap"
+	case v.Secret != nil:
+		return "secret"
+	case v.DownwardAPI != nil:
+		return "downward-api"
+	case v.Projected != nil:
+		return "projected"
+	}
+	return ""
+}
+
+// Dir is where a Pod's volume is if it is one that is made here, mounted or not; "" for other kinds.
+func (v *Volumes) Dir(pod types.UID, volume *corev1.Volume) string {
+	if name := plugin(volume); name != "" {
+		return v.dir(pod, name, volume.Name)
+	}
+	return ""
+}
+
+// Local is where a Pod's volume is if it claims a local PersistentVolume; "" for others, and before it was mounted.
+func (v *Volumes) Local(pod types.UID, name string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p := v.pods[pod]; p != nil {
+		return p.local[name]
+	}
+	return ""
+}
+
+func (v *Volumes) noteLocal(p *podVolumes, name, path string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	p.local[name] = path
+}
