@@ -85,6 +85,9 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 			err = fmt.Errorf("the directory is damaged or cannot be written: %v", fatal)
 		}
 	}()
+	if err := checkDatabase(dir); err != nil {
+		return nil, err
+	}
 	member, err = etcdserver.NewServer(memberConfig(dir, logger))
 	if err != nil {
 		return nil, err

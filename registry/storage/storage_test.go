@@ -68,6 +68,39 @@ func TestEmbeddedSaysThatADirectoryIsDamaged(t *testing.T) {
 	}
 }
 
+func TestEmbeddedSaysThatItsDatabaseIsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	b, err := Embedded(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+	database := filepath.Join(dir, "member", "snap", "db")
+	whole, err := os.ReadFile(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"overwritten": []byte(strings.Repeat("this is no database", 1000)),
+		"cut off":     whole[:2*os.Getpagesize()],
+		"empty":       nil,
+	} {
+		if err := os.WriteFile(database, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Embedded(context.Background(), dir); err == nil || !strings.Contains(err.Error(), database+" is damaged") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	if err := os.WriteFile(database, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = Embedded(context.Background(), dir); err != nil {
+		t.Fatalf("put back: %v", err)
+	}
+	b.Close()
+}
+
 func TestOnlySecretsAreEncrypted(t *testing.T) {
 	e := EncryptSecrets([32]byte{1})
 	ctx, at := context.Background(), value.DefaultContext("/registry/secrets/x")
