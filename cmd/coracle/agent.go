@@ -42,7 +42,7 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.StringVar(&o.Server, "server", "", "URL of the cluster's API, https://HOST:6443 (default: that of the last time)")
 	f.StringVar(&o.Token, "token", "", "What lets this machine join; ignored once it has")
 	f.DurationVar(&o.CertificateLife, "certificate-life", 0, "How long the node's certificates are to be valid, 10m at least (default: what the server gives, a year)")
-	f.StringVar(&o.DataDir, "data-dir", node.DefaultDataDir, "Where all state is kept")
+	dataDirFlag(f, &o.DataDir, node.DefaultDataDir, "Where all state is kept")
 	f.StringVar(&o.IP, "node-ip", "", "Address of this node (default: that of the way to the server)")
 	f.StringVar(&o.Name, "node-name", "", "Name of this node (default: that of the last time, or the host's name)")
 	f.StringVar(&o.CgroupRoot, "cgroup-root", "/", "Cgroup that holds the Pods' cgroup")

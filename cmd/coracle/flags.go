@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/pflag"
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
@@ -13,7 +15,7 @@ import (
 func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.BoolVar(&o.ControlPlaneOnly, "no-node", false, "The control plane alone, without kubelet and proxy; needs no root")
 
-	f.StringVar(&o.DataDir, "data-dir", cluster.DefaultDataDir, "Where all state is kept")
+	dataDirFlag(f, &o.DataDir, cluster.DefaultDataDir, "Where all state is kept")
 	f.IntVar(&o.HTTPSPort, "https-port", 6443, "Port of the API")
 	f.StringVar(&o.BindAddress, "bind-address", "0.0.0.0", "Address to serve the API on")
 	f.StringVar(&o.AdvertiseAddress, "advertise-address", "", "Where nodes and Pods reach the API (default: the address of the default route)")
@@ -42,6 +44,29 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.ServiceAccountKeyFile, "service-account-key-file", "", "Key that signs service account tokens (default: made in the data directory)")
 	f.StringVar(&o.EncryptionKeyFile, "encryption-key-file", "", "Key that encrypts Secrets at rest (default: made in the data directory)")
 	f.StringVar(&o.EncryptionConfigFile, "encryption-provider-config", "", "An EncryptionConfiguration, instead of --encryption-key-file")
+}
+
+// dataDirFlag is --data-dir. Empty it is an error, not the default: a script's variable that is not set must not mean a cluster.
+func dataDirFlag(f *pflag.FlagSet, dir *string, preset, usage string) {
+	*dir = preset
+	f.Var((*directory)(dir), "data-dir", usage)
+}
+
+type directory string
+
+// String implements pflag.Value.
+func (d *directory) String() string { return string(*d) }
+
+// Type implements pflag.Value.
+func (d *directory) Type() string { return "string" }
+
+// Set implements pflag.Value.
+func (d *directory) Set(s string) error {
+	if s == "" {
+		return errors.New("it is empty")
+	}
+	*d = directory(s)
+	return nil
 }
 
 // logFlags are those of what runs in the foreground.

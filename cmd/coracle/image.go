@@ -24,7 +24,7 @@ func imageCommand() *cobra.Command {
 			return nil
 		},
 	}
-	load.Flags().StringVar(&dir, "data-dir", dir, "Where the cluster keeps its state")
+	dataDirFlag(load.Flags(), &dir, dir, "Where the cluster keeps its state")
 	c.AddCommand(load)
 	return c
 }

@@ -35,3 +35,19 @@ func TestFlagsAreGivenOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestDataDirectoryIsNamed(t *testing.T) {
+	for arg, want := range map[string]string{"": "/preset", "--data-dir=/a": "/a", "--data-dir=": ""} {
+		f := pflag.NewFlagSet("", pflag.ContinueOnError)
+		var dir string
+		dataDirFlag(f, &dir, "/preset", "")
+		var args []string
+		if arg != "" {
+			args = []string{arg}
+		}
+		err := f.Parse(args)
+		if (err != nil) != (want == "") || err == nil && dir != want {
+			t.Errorf("%q: directory %q, error %v", arg, dir, err)
+		}
+	}
+}

@@ -20,7 +20,7 @@ func tokenCommand() *cobra.Command {
 		return host.OpenTokens(kubeconfig)
 	}
 	c := &cobra.Command{Use: "token", Short: "Handle the tokens that let machines join the cluster"}
-	c.PersistentFlags().StringVar(&dir, "data-dir", dir, "Where the cluster's server keeps its state")
+	dataDirFlag(c.PersistentFlags(), &dir, dir, "Where the cluster's server keeps its state")
 	c.PersistentFlags().StringVar(&kubeconfig, "kubeconfig", "", "An administrator's kubeconfig (default: "+cluster.AdminKubeconfig+" in the data directory)")
 	c.AddCommand(
 		createToken(tokens),

@@ -33,7 +33,7 @@ func downCommand() *cobra.Command {
 		Use: "down", Short: "Stop the cluster and everything that it runs", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return host.Down(c.Context(), dir, c.OutOrStdout()) },
 	}
-	c.Flags().StringVar(&dir, "data-dir", dir, "Where the cluster keeps its state")
+	dataDirFlag(c.Flags(), &dir, dir, "Where the cluster keeps its state")
 	return c
 }
 
@@ -43,7 +43,7 @@ func resetCommand() *cobra.Command {
 		Use: "reset", Short: "Stop the cluster and delete its state", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return host.Reset(c.Context(), dir, c.OutOrStdout()) },
 	}
-	c.Flags().StringVar(&dir, "data-dir", dir, "Where the cluster keeps its state")
+	dataDirFlag(c.Flags(), &dir, dir, "Where the cluster keeps its state")
 	return c
 }
 
@@ -59,6 +59,6 @@ func statusCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&dir, "data-dir", dir, "Where the cluster keeps its state")
+	dataDirFlag(c.Flags(), &dir, dir, "Where the cluster keeps its state")
 	return c
 }
