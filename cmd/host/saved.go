@@ -66,7 +66,7 @@ func readOptions[T any](path string) (*T, error) {
 		err = json.Unmarshal(content, o)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the options that ran last: %w", err)
+		return nil, fmt.Errorf("reading the options that ran last from %s: %w", path, err)
 	}
 	return o, nil
 }
