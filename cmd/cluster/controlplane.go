@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/generated/openapi"
@@ -32,6 +31,9 @@ func (c *Cluster) open(ctx context.Context, listener net.Listener) (err error) {
 
 func (c *Cluster) ensureKeys() (*pki.PKI, error) {
 	o := c.options
+	if err := o.checkEncryptionKey(); err != nil {
+		return nil, err
+	}
 	files := pki.Files{
 		CACert: o.CACertFile, CAKey: o.CAKeyFile, FrontProxyCACert: o.FrontProxyCACertFile, FrontProxyCAKey: o.FrontProxyCAKeyFile,
 		ServiceAccountKey: o.ServiceAccountKeyFile, EncryptionKey: o.EncryptionKeyFile,
@@ -41,7 +43,7 @@ func (c *Cluster) ensureKeys() (*pki.PKI, error) {
 		hosts = append(hosts, o.BindAddress)
 	}
 	want := pki.Options{
-		Dir: filepath.Join(o.DataDir, "pki"), Files: files, Hosts: hosts, ClusterDomain: o.ClusterDomain,
+		Dir: o.keyDir(), Files: files, Hosts: hosts, ClusterDomain: o.ClusterDomain,
 		ServiceIP: netip.MustParsePrefix(o.ServiceCIDR).Addr().Next().AsSlice(),
 	}
 	if !o.ControlPlaneOnly {
@@ -80,7 +82,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 	if len(o.EtcdServers) > 0 {
 		config.Etcd = &storage.Cluster{Endpoints: o.EtcdServers, CAFile: o.EtcdCAFile, CertFile: o.EtcdCertFile, KeyFile: o.EtcdKeyFile}
 	} else {
-		config.EtcdDir = filepath.Join(o.DataDir, "etcd")
+		config.EtcdDir = o.etcdDir()
 	}
 	return config, os.MkdirAll(o.DataDir, 0o700)
 }

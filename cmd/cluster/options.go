@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -106,6 +109,11 @@ func (o *Options) Complete() error {
 	if o.PodNetworkPort < 1 || o.PodNetworkPort > 65535 {
 		return fmt.Errorf("--pod-network-port: %d is not a port (1-65535)", o.PodNetworkPort)
 	}
+	for _, name := range o.TLSSANs {
+		if net.ParseIP(name) == nil && len(validation.IsDNS1123Subdomain(strings.TrimPrefix(name, "*."))) > 0 {
+			return fmt.Errorf("--tls-san: %q is neither an address nor a name", name)
+		}
+	}
 	return o.checkNames()
 }
 
@@ -143,8 +151,12 @@ const anywhere = "192.0.2.1"
 // completeAddresses finds this machine's address if it is not told.
 func (o *Options) completeAddresses() error {
 	for flag, value := range map[string]string{"--advertise-address": o.AdvertiseAddress, "--node-ip": o.NodeIP} {
-		if addr, err := netip.ParseAddr(value); value != "" && (err != nil || addr.IsUnspecified()) {
+		addr, err := netip.ParseAddr(value)
+		if value != "" && (err != nil || addr.IsUnspecified()) {
 			return fmt.Errorf("%s: %q is not an address of this machine", flag, value)
+		}
+		if err == nil && !addr.Unmap().Is4() {
+			return fmt.Errorf("%s: %s: an IPv4 address is needed", flag, addr)
 		}
 	}
 	if o.AdvertiseAddress == "" {
@@ -240,6 +252,25 @@ func (o *Options) checkNames() error {
 	}
 	return nil
 }
+
+// checkEncryptionKey refuses to make another key while the embedded etcd holds Secrets that need the old one: they would be lost
+// to whoever puts the old one back later.
+func (o *Options) checkEncryptionKey() error {
+	if o.EncryptionKeyFile != "" || o.EncryptionConfigFile != "" || len(o.EtcdServers) > 0 {
+		return nil
+	}
+	key, state := filepath.Join(o.keyDir(), "encryption.key"), filepath.Join(o.etcdDir(), "member", "snap", "db")
+	_, noKey := os.Stat(key)
+	_, noState := os.Stat(state)
+	if errors.Is(noKey, fs.ErrNotExist) && noState == nil {
+		return fmt.Errorf("%s is missing, with which the Secrets in %s are encrypted: put it back, or give what replaced it (--encryption-key-file, --encryption-provider-config)", key, o.etcdDir())
+	}
+	return nil
+}
+
+func (o *Options) etcdDir() string { return filepath.Join(o.DataDir, "etcd") }
+
+func (o *Options) keyDir() string { return filepath.Join(o.DataDir, "pki") }
 
 // Admin is the path of the administrator's kubeconfig.
 func (o *Options) Admin() string { return filepath.Join(o.DataDir, AdminKubeconfig) }

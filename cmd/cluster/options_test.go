@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +19,9 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"port too high", Options{HTTPSPort: 70000}, "--https-port"},
 		{"bind address is a name", Options{BindAddress: "localhost"}, "--bind-address"},
 		{"advertised address is none", Options{AdvertiseAddress: "0.0.0.0"}, "--advertise-address"},
+		{"advertised address is IPv6", Options{AdvertiseAddress: "2001:db8::1"}, "--advertise-address"},
+		{"name of the server with a space", Options{TLSSANs: []string{"ok.example", "no name"}}, "--tls-san"},
+		{"names of the server", Options{TLSSANs: []string{"k8s.example", "*.example", "192.0.2.9", "2001:db8::1"}}, ""},
 		{"Pod network's port too high", Options{PodNetworkPort: 65536}, "--pod-network-port"},
 		{"node address is a name", Options{NodeIP: "me"}, "--node-ip"},
 		{"Pod network with host bits", Options{ClusterCIDR: "10.244.1.0/16"}, "--cluster-cidr"},
@@ -50,6 +54,35 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 				t.Errorf("error has several lines: %v", err)
 			}
 		})
+	}
+}
+
+func TestNoSecondEncryptionKeyIsMade(t *testing.T) {
+	dir := t.TempDir()
+	write := func(path ...string) {
+		file := filepath.Join(append([]string{dir}, path...)...)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := Options{DataDir: dir}
+	if err := o.checkEncryptionKey(); err != nil {
+		t.Errorf("fresh: %v", err)
+	}
+	write("etcd", "member", "snap", "db")
+	if err := o.checkEncryptionKey(); err == nil || !strings.Contains(err.Error(), "encryption.key is missing") {
+		t.Errorf("etcd without the key: %v", err)
+	}
+	given := Options{DataDir: dir, EncryptionKeyFile: "/elsewhere"}
+	if err := given.checkEncryptionKey(); err != nil {
+		t.Errorf("key from elsewhere: %v", err)
+	}
+	write("pki", "encryption.key")
+	if err := o.checkEncryptionKey(); err != nil {
+		t.Errorf("both there: %v", err)
 	}
 }
 
