@@ -196,11 +196,11 @@ func anyMainCreated(f facts) bool {
 
 func isRunning(c *runtime.Container) bool { return c != nil && c.State == runtime.Running }
 
-// start plans a container's start, now or when its back-off is over.
+// start plans a container's start, now or when its back-off is over. The end before counts where an instance still runs, which is
+// to be stopped: one that its probes end again and again is held back too.
 func (p *plan) start(f facts, c *corev1.Container, k kind) {
-	newest := f.runtime.Container(c.Name)
-	if newest != nil && newest.State == runtime.Exited {
-		if delay, left := f.backoff.left(c, newest.FinishedAt, f.now); left > 0 {
+	if ended := f.runtime.Ended(c.Name); ended != nil {
+		if delay, left := f.backoff.left(c, ended.FinishedAt, f.now); left > 0 {
 			p.waiting[c.Name] = status.Waiting{
 				Reason: "CrashLoopBackOff",
 				Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s_%s(%s)",

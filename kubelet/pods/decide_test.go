@@ -216,3 +216,20 @@ func TestADelayedRestartIsShown(t *testing.T) {
 		t.Errorf("got %+v, wake %s", p.waiting, p.wake)
 	}
 }
+
+func TestWhatProbesEndAgainAndAgainIsHeldBack(t *testing.T) {
+	pod := spec(corev1.RestartPolicyAlways, "m")
+	dead := func(string) *bool { return ptr.To(false) }
+	f := facts{pod: pod, runtime: held("sandbox=ready m=running m=137"), now: now, backoff: &backoffs{}, startup: func(string) *bool { return nil }, liveness: dead}
+	if got := told(decide(f)); got != "stop:m start:m/1" {
+		t.Errorf("the first time: planned %q", got)
+	}
+	f.backoff.started(&pod.Spec.Containers[0], now.Add(-20*time.Second), now.Add(-8*time.Second))
+	p := decide(f)
+	if got := told(p); got != "stop:m" {
+		t.Errorf("planned %q", got)
+	}
+	if p.waiting["m"].Reason != "CrashLoopBackOff" || p.wake != 9*time.Second {
+		t.Errorf("got %+v, wake %s", p.waiting, p.wake)
+	}
+}

@@ -46,8 +46,8 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	if err != nil {
 		return err
 	}
-	if newest := r.observed.Container(c.Name); newest != nil && newest.State == runtime.Exited {
-		r.backoff.started(c, newest.FinishedAt, time.Now())
+	if ended := r.observed.Ended(c.Name); ended != nil {
+		r.backoff.started(c, ended.FinishedAt, time.Now())
 	}
 	config, err := r.config(ctx, a, image)
 	if err != nil {

@@ -91,6 +91,19 @@ func (p *Pod) Container(name string) *Container {
 	return nil
 }
 
+// Ended returns the newest ended container of that name, nil where there is none.
+func (p *Pod) Ended(name string) *Container {
+	if p == nil {
+		return nil
+	}
+	for _, c := range p.Containers {
+		if c.Name == name && c.State == Exited {
+			return c
+		}
+	}
+	return nil
+}
+
 // Alive returns the containers that run, or may run.
 func (p *Pod) Alive() []*Container {
 	var alive []*Container
