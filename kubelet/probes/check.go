@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	remote "k8s.io/cri-client/pkg"
 	utilexec "k8s.io/utils/exec"
 )
 
@@ -79,6 +80,8 @@ func (c checker) command(ctx context.Context, t Target, command []string) (Outco
 			return Healthy, output
 		}
 		return Unhealthy, output
+	case errors.Is(err, remote.ErrCommandTimedOut):
+		return Unhealthy, err.Error()
 	case status.Code(err) == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded):
 		return Unhealthy, fmt.Sprintf("command timed out: %q timed out after %s", strings.Join(command, " "), timeout.Round(time.Second))
 	}

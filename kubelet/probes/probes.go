@@ -18,7 +18,7 @@ import (
 // Outcome is the answer to one question.
 type Outcome string
 
-// The outcomes. Broken means that the question could not be asked: it counts as a failure.
+// The outcomes. Broken means that the question could not be asked: it is reported, and says nothing about the container.
 const (
 	Healthy   Outcome = "healthy"
 	Unhealthy Outcome = "unhealthy"
@@ -247,8 +247,21 @@ func (p *Probes) ask(ctx context.Context, q *probe, t Target) {
 	if outcome != Healthy && p.report != nil {
 		p.report(t, q.key.kind, outcome, output)
 	}
+	if outcome == Broken {
+		p.again(q)
+		return
+	}
 	if p.settle(q, outcome == Healthy || outcome == Warned) {
 		p.onChange(q.key.pod)
+	}
+}
+
+// again schedules the next question, with no answer to the last.
+func (p *Probes) again(q *probe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !q.dropped {
+		p.scheduleNext(q)
 	}
 }
 
@@ -270,12 +283,16 @@ func (p *Probes) settle(q *probe, good bool) (changed bool) {
 			return changed // settled for this instance
 		}
 	}
+	p.scheduleNext(q)
+	return changed
+}
+
+func (p *Probes) scheduleNext(q *probe) {
 	q.at = q.at.Add(q.period)
 	if now := time.Now(); q.at.Before(now) {
 		q.at = now.Add(q.period)
 	}
 	p.schedule(q)
-	return changed
 }
 
 func (p *Probes) find(q *probe, good bool) (changed bool) {

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,9 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	remote "k8s.io/cri-client/pkg"
 
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
@@ -112,6 +116,52 @@ func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 		}
 		cancel()
 	})
+}
+
+func TestProbesThatCannotBeAskedChangeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: map[string]Outcome{"live": Broken}, asked: map[string]int{}}
+		p := New(s, "", nil, func(types.UID) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go p.Run(ctx)
+		pod := &corev1.Pod{}
+		pod.Spec.Containers = []corev1.Container{{Name: "c", LivenessProbe: probeOf("live", 1, 2)}}
+		p.Watch(pod, &runtime.Pod{Containers: []*runtime.Container{{ID: "id", Name: "c", State: runtime.Running, StartedAt: time.Now()}}})
+		time.Sleep(5500 * time.Millisecond)
+		synctest.Wait()
+		if _, _, live := p.Findings("id"); live != nil || s.count("live") != 6 {
+			t.Errorf("asked %d times, found %v", s.count("live"), live)
+		}
+		s.set("live", Unhealthy)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if _, _, live := p.Findings("id"); live == nil || *live {
+			t.Errorf("found %v of a container that is dead", live)
+		}
+	})
+}
+
+// failing answers each command with an error.
+type failing struct{ err error }
+
+func (f failing) ExecSync(context.Context, string, []string, time.Duration) (stdout, stderr []byte, err error) {
+	return nil, nil, f.err
+}
+
+func TestCommandsThatEndInErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want Outcome
+	}{
+		"the client's timeout":  {fmt.Errorf("%w: \"sleep\" timed out after 1s", remote.ErrCommandTimedOut), Unhealthy},
+		"the runtime's timeout": {status.Error(codes.DeadlineExceeded, "timeout"), Unhealthy},
+		"no such container":     {status.Error(codes.NotFound, "no container"), Broken},
+	} {
+		if got, output := (checker{exec: failing{test.err}}).Check(t.Context(), Target{}, probeOf("sleep", 1, 1)); got != test.want {
+			t.Errorf("%s is %s: %s", name, got, output)
+		}
+	}
 }
 
 func TestHTTPProbes(t *testing.T) {
