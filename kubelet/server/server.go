@@ -17,6 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	cri "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
@@ -47,10 +48,15 @@ type Config struct {
 	Client  kubernetes.Interface
 	Pods    Pods
 	Runtime cri.RuntimeService
+	Images  cri.ImageManagerService
 	// Metrics serves the process's metrics; nil for none.
 	Metrics http.Handler
 	// RootDir is on the file system whose use is reported.
 	RootDir string
+	// Storage returns what Pods hold on disk. It is called only when somebody asks for that, and must not take long.
+	Storage func(ctx context.Context, pods []*corev1.Pod) map[types.UID]Storage
+	// Threads returns how many threads the machine may have, and has.
+	Threads func() (limit, running int64, err error)
 }
 
 // Server serves the kubelet's API.

@@ -1,15 +1,15 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	statsapi "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
@@ -17,28 +17,130 @@ import (
 )
 
 // summary answers with what the node and its Pods use.
+// https://kubernetes.io/docs/reference/instrumentation/node-metrics/#summary-api-source
 func (s *Server) summary(w http.ResponseWriter, r *http.Request) {
-	list, err := s.Runtime.ListPodSandboxStats(r.Context(), nil)
+	out, err := s.summarize(r.Context(), r.FormValue("only_cpu_and_memory") != "true")
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	out := statsapi.Summary{Node: s.nodeStats()}
-	for _, stats := range list {
-		out.Pods = append(out.Pods, podStats(stats))
-	}
 	answer(w, out)
 }
 
-func podStats(stats *runtimeapi.PodSandboxStats) statsapi.PodStats {
-	a := stats.GetAttributes()
+// summarize measures more than processors and memory only if that is wanted.
+func (s *Server) summarize(ctx context.Context, all bool) (*statsapi.Summary, error) {
+	seen, err := s.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used := machineUsage()
+	out := &statsapi.Summary{Node: nodeStats(s.NodeName, used, time.Now()), Pods: []statsapi.PodStats{}}
+	for _, stats := range seen.stats {
+		out.Pods = append(out.Pods, seen.podStats(stats))
+	}
+	if !all {
+		for i := range out.Pods {
+			out.Pods[i].Network, out.Pods[i].ProcessStats = nil, nil
+		}
+		return out, nil
+	}
+	d, err := s.measureDisks(ctx, seen)
+	if err != nil {
+		return nil, err
+	}
+	for i, stats := range seen.stats {
+		d.addTo(&out.Pods[i], seen.running(stats))
+	}
+	out.Node.Fs, out.Node.Runtime = d.node(), d.runtime()
+	out.Node.Network = networkStats(machineInterfaces(), out.Node.CPU.Time)
+	out.Node.Rlimit, err = s.threads(out.Node.CPU.Time)
+	return out, err
+}
+
+// look is what the runtime tells of Pods at one moment.
+type look struct {
+	stats      []*runtimeapi.PodSandboxStats
+	sandboxes  map[string]*runtimeapi.PodSandbox
+	containers map[string]*runtimeapi.Container // those that run
+}
+
+// look asks the runtime. Sandboxes that were replaced are left out.
+func (s *Server) look(ctx context.Context) (*look, error) {
+	sandboxes, err := s.Runtime.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing sandboxes: %w", err)
+	}
+	containers, err := s.Runtime.ListContainers(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	stats, err := s.Runtime.ListPodSandboxStats(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing figures of sandboxes: %w", err)
+	}
+	l := &look{sandboxes: latest(sandboxes), containers: map[string]*runtimeapi.Container{}}
+	for _, c := range containers {
+		if c.State == runtimeapi.ContainerState_CONTAINER_RUNNING {
+			l.containers[c.Id] = c
+		}
+	}
+	for _, one := range stats {
+		if l.sandboxes[one.GetAttributes().GetId()] != nil {
+			l.stats = append(l.stats, one)
+		}
+	}
+	return l, nil
+}
+
+// latest returns the sandbox of each Pod that is ready, or else the newest, by its ID.
+func latest(sandboxes []*runtimeapi.PodSandbox) map[string]*runtimeapi.PodSandbox {
+	best := map[types.NamespacedName]*runtimeapi.PodSandbox{}
+	ready := func(s *runtimeapi.PodSandbox) int {
+		if s.State == runtimeapi.PodSandboxState_SANDBOX_READY {
+			return 1
+		}
+		return 0
+	}
+	for _, s := range sandboxes {
+		key := types.NamespacedName{Namespace: s.GetMetadata().GetNamespace(), Name: s.GetMetadata().GetName()}
+		b := best[key]
+		if b == nil || cmp.Or(cmp.Compare(ready(s), ready(b)), cmp.Compare(s.CreatedAt, b.CreatedAt)) > 0 {
+			best[key] = s
+		}
+	}
+	out := map[string]*runtimeapi.PodSandbox{}
+	for _, s := range best {
+		out[s.Id] = s
+	}
+	return out
+}
+
+// running are the figures of a Pod's containers that run, by name.
+func (l *look) running(stats *runtimeapi.PodSandboxStats) (list []*runtimeapi.ContainerStats) {
+	for _, c := range stats.GetLinux().GetContainers() {
+		if l.containers[c.GetAttributes().GetId()] != nil {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b *runtimeapi.ContainerStats) int { return cmp.Compare(containerName(a), containerName(b)) })
+	return list
+}
+
+func containerName(c *runtimeapi.ContainerStats) string {
+	return c.GetAttributes().GetLabels()[runtime.LabelContainerName]
+}
+
+// podStats are a Pod's figures without those of its disk. The containers are in the order of running.
+func (l *look) podStats(stats *runtimeapi.PodSandboxStats) statsapi.PodStats {
+	a, linux := stats.GetAttributes(), stats.GetLinux()
 	out := statsapi.PodStats{
 		PodRef: statsapi.PodReference{
 			Name: a.GetMetadata().GetName(), Namespace: a.GetMetadata().GetNamespace(), UID: a.GetMetadata().GetUid(),
 		},
+		StartTime: at(l.sandboxes[a.GetId()].GetCreatedAt()),
+		CPU:       cpu(linux.GetCpu()), Memory: memory(linux.GetMemory()),
+		Containers: []statsapi.ContainerStats{},
 	}
-	linux := stats.GetLinux()
-	out.CPU, out.Memory = cpu(linux.GetCpu()), memory(linux.GetMemory())
 	if p := linux.GetProcess(); p != nil {
 		out.ProcessStats = &statsapi.ProcessStats{ProcessCount: value(p.ProcessCount)}
 	}
@@ -51,17 +153,12 @@ func podStats(stats *runtimeapi.PodSandboxStats) statsapi.PodStats {
 			out.Network.Interfaces = append(out.Network.Interfaces, networkInterface(i))
 		}
 	}
-	for _, c := range linux.GetContainers() {
-		cs := statsapi.ContainerStats{
-			Name: c.GetAttributes().GetLabels()[runtime.LabelContainerName],
-			CPU:  cpu(c.Cpu), Memory: memory(c.Memory),
-		}
-		if f := c.WritableLayer; f != nil {
-			cs.Rootfs = &statsapi.FsStats{Time: at(f.Timestamp), UsedBytes: value(f.UsedBytes), InodesUsed: value(f.InodesUsed)}
-		}
-		out.Containers = append(out.Containers, cs)
+	for _, c := range l.running(stats) {
+		out.Containers = append(out.Containers, statsapi.ContainerStats{
+			Name: containerName(c), StartTime: at(l.containers[c.GetAttributes().GetId()].GetCreatedAt()),
+			CPU: cpu(c.Cpu), Memory: memory(c.Memory), Swap: swap(c.Swap),
+		})
 	}
-	slices.SortFunc(out.Containers, func(a, b statsapi.ContainerStats) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -91,6 +188,13 @@ func memory(m *runtimeapi.MemoryUsage) *statsapi.MemoryStats {
 	}
 }
 
+func swap(s *runtimeapi.SwapUsage) *statsapi.SwapStats {
+	if s == nil {
+		return nil
+	}
+	return &statsapi.SwapStats{Time: at(s.Timestamp), SwapAvailableBytes: value(s.SwapAvailableBytes), SwapUsageBytes: value(s.SwapUsageBytes)}
+}
+
 func at(nanoseconds int64) metav1.Time { return metav1.NewTime(time.Unix(0, nanoseconds)) }
 
 func value(v *runtimeapi.UInt64Value) *uint64 {
@@ -98,100 +202,4 @@ func value(v *runtimeapi.UInt64Value) *uint64 {
 		return nil
 	}
 	return &v.Value
-}
-
-func (s *Server) nodeStats() statsapi.NodeStats {
-	now := metav1.Now()
-	used := machineUsage()
-	out := statsapi.NodeStats{
-		NodeName: s.NodeName, StartTime: metav1.NewTime(used.booted),
-		CPU: &statsapi.CPUStats{Time: now, UsageCoreNanoSeconds: &used.cpuNanoseconds},
-		Memory: &statsapi.MemoryStats{
-			Time: now, AvailableBytes: &used.memoryAvailable, WorkingSetBytes: &used.memoryUsed, UsageBytes: &used.memoryUsed,
-		},
-	}
-	var disk unix.Statfs_t
-	if unix.Statfs(s.RootDir, &disk) == nil {
-		size := uint64(disk.Bsize)
-		capacity, free := disk.Blocks*size, disk.Bavail*size
-		taken := capacity - disk.Bfree*size
-		inodes, inodesFree, inodesUsed := disk.Files, disk.Ffree, disk.Files-disk.Ffree
-		out.Fs = &statsapi.FsStats{
-			Time: now, CapacityBytes: &capacity, AvailableBytes: &free, UsedBytes: &taken,
-			Inodes: &inodes, InodesFree: &inodesFree, InodesUsed: &inodesUsed,
-		}
-	}
-	return out
-}
-
-// resourceMetrics answers with what autoscaling needs, in Prometheus' text format.
-// https://kubernetes.io/docs/reference/instrumentation/node-metrics/
-func (s *Server) resourceMetrics(w http.ResponseWriter, r *http.Request) {
-	list, err := s.Runtime.ListPodSandboxStats(r.Context(), nil)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	used := machineUsage()
-	var m metrics
-	m.add("node_cpu_usage_seconds_total", "counter", "", float64(used.cpuNanoseconds)/1e9, time.Time{})
-	m.add("node_memory_working_set_bytes", "gauge", "", float64(used.memoryUsed), time.Time{})
-	for _, stats := range list {
-		p := podStats(stats)
-		pod := fmt.Sprintf("namespace=%q,pod=%q", p.PodRef.Namespace, p.PodRef.Name)
-		m.usage("pod", pod, p.CPU, p.Memory)
-		for _, c := range p.Containers {
-			m.usage("container", fmt.Sprintf("container=%q,%s", c.Name, pod), c.CPU, c.Memory)
-		}
-	}
-	m.add("resource_scrape_error", "gauge", "", 0, time.Time{})
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write([]byte(m.String())) // a client that went away
-}
-
-// metrics collects samples by name: all samples of a name must stand together.
-type metrics struct {
-	names   []string
-	kinds   map[string]string
-	samples map[string][]string
-}
-
-func (m *metrics) usage(of, labels string, c *statsapi.CPUStats, mem *statsapi.MemoryStats) {
-	if c != nil && c.UsageCoreNanoSeconds != nil {
-		m.add(of+"_cpu_usage_seconds_total", "counter", labels, float64(*c.UsageCoreNanoSeconds)/1e9, c.Time.Time)
-	}
-	if mem != nil && mem.WorkingSetBytes != nil {
-		m.add(of+"_memory_working_set_bytes", "gauge", labels, float64(*mem.WorkingSetBytes), mem.Time.Time)
-	}
-}
-
-func (m *metrics) add(name, kind, labels string, v float64, t time.Time) {
-	if m.samples == nil {
-		m.samples, m.kinds = map[string][]string{}, map[string]string{}
-	}
-	if _, ok := m.samples[name]; !ok {
-		m.names = append(m.names, name)
-		m.kinds[name] = kind
-	}
-	line := name
-	if labels != "" {
-		line += "{" + labels + "}"
-	}
-	line += " " + strconv.FormatFloat(v, 'g', -1, 64)
-	if !t.IsZero() {
-		line += " " + strconv.FormatInt(t.UnixMilli(), 10)
-	}
-	m.samples[name] = append(m.samples[name], line)
-}
-
-// String is the text format.
-func (m *metrics) String() string {
-	var b strings.Builder
-	for _, name := range m.names {
-		fmt.Fprintf(&b, "# TYPE %s %s\n", name, m.kinds[name])
-		for _, line := range m.samples[name] {
-			b.WriteString(line + "\n")
-		}
-	}
-	return b.String()
 }
