@@ -76,6 +76,10 @@ func Render(in Input) corev1.PodStatus {
 	out.InitContainerStatuses = containerStatuses(in, in.Pod.Spec.InitContainers, in.Old.InitContainerStatuses, hasInit, true)
 	out.ContainerStatuses = containerStatuses(in, in.Pod.Spec.Containers, in.Old.ContainerStatuses, hasInit, false)
 	out.EphemeralContainerStatuses = containerStatuses(in, ephemeral(in.Pod), in.Old.EphemeralContainerStatuses, hasInit, false)
+	for i := range out.EphemeralContainerStatuses {
+		// Nobody waits for these.
+		out.EphemeralContainerStatuses[i].Ready, out.EphemeralContainerStatuses[i].Started = false, nil
+	}
 	limitMessages(&out)
 
 	out.Phase = nextPhase(in, &out)

@@ -164,6 +164,18 @@ func TestProbesDecideAboutReadiness(t *testing.T) {
 	}
 }
 
+func TestEphemeralContainersAreNeverReady(t *testing.T) {
+	pod := podOf(corev1.RestartPolicyAlways, "m")
+	pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "e"}}}
+	out := Render(Input{Pod: pod, Runtime: held(instance("m", runtime.Running, 0), instance("e", runtime.Running, 0)), Now: now})
+	if e := out.EphemeralContainerStatuses[0]; e.State.Running == nil || e.Ready || e.Started != nil {
+		t.Errorf("got %+v", e)
+	}
+	if m := out.ContainerStatuses[0]; !m.Ready || !*m.Started {
+		t.Errorf("got %+v", m)
+	}
+}
+
 func TestWaitingContainersSayWhy(t *testing.T) {
 	in := Input{
 		Pod: podOf(corev1.RestartPolicyAlways, "m"), Runtime: held(instance("m", runtime.Exited, 2)), Now: now, RuntimeName: "r",
