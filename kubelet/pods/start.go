@@ -58,6 +58,7 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	}
 	id, err := r.Runtime.CreateContainer(ctx, r.sandboxID, config, r.sandbox)
 	if err != nil {
+		err = runtime.Said(err)
 		if ctx.Err() == nil {
 			r.event(r.pod, c, corev1.EventTypeWarning, "Failed", "Error: %v", err)
 		}
@@ -79,6 +80,7 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 		}()
 	}
 	if err := r.Runtime.StartContainer(ctx, id); err != nil {
+		err = runtime.Said(err)
 		if ctx.Err() == nil {
 			r.event(r.pod, c, corev1.EventTypeWarning, "Failed", "Error: %v", err)
 		}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -190,6 +191,14 @@ func stateOf(s runtimeapi.ContainerState) State {
 		return Exited
 	}
 	return Unknown
+}
+
+// Said returns an answer of the runtime without what the connection adds to it; other errors as they are. Users read it.
+func Said(err error) error {
+	if answer, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
+		return errors.New(answer.GRPCStatus().Message())
+	}
+	return err
 }
 
 // IsNotFound tells whether the runtime answered that it has no such thing.

@@ -1,11 +1,15 @@
 package runtime
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/utils/ptr"
@@ -147,5 +151,21 @@ func TestRestoredContainers(t *testing.T) {
 	spec, grace := RestoredContainer(held)
 	if grace != 7 || spec.Lifecycle == nil || spec.Lifecycle.PreStop.Sleep.Seconds != 3 {
 		t.Errorf("got %+v, %d", spec, grace)
+	}
+}
+
+func TestUsersReadWhatTheRuntimeSaid(t *testing.T) {
+	wrapped := fmt.Errorf("starting: %w", status.Error(codes.Unknown, "no such file"))
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{status.Error(codes.Unknown, "no such file"), "no such file"},
+		{wrapped, wrapped.Error()},
+		{errors.New("gone"), "gone"},
+	} {
+		if got := Said(test.err); got.Error() != test.want {
+			t.Errorf("%v becomes %v", test.err, got)
+		}
 	}
 }
