@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-base/metrics/legacyregistry"
 
 	"github.com/coracle-k8s/coracle/kubelet/disk"
@@ -18,19 +16,16 @@ func (k *Kubelet) serve(ctx context.Context, p *parts) error {
 		<-ctx.Done()
 		return nil
 	}
-	ledger := disk.NewLedger()
+	held := &storage{parts: p, podsDir: k.podsDir(), podLogsDir: k.PodLogsDir, ledger: disk.NewLedger()}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	group.Go(func() { ledger.Run(ctx) })
+	group.Go(func() { held.ledger.Run(ctx) })
 	return server.New(server.Config{
 		Address: k.Address, Port: k.Port, Certificate: k.Certificate, ClientCA: k.ClientCA, ServerUser: k.ServerUser,
 		NodeName: k.NodeName, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Metrics: legacyregistry.Handler(),
-		RootDir: k.RootDir,
-		Storage: func(ctx context.Context, pods []*corev1.Pod) map[types.UID]server.Storage {
-			return k.storage(ctx, p, ledger, pods)
-		},
+		RootDir: k.RootDir, Storage: held.of,
 		Threads: func() (limit, running int64, err error) {
 			m, err := measurePIDs("/proc")
 			return m.Total, m.Total - m.Available, err

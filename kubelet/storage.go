@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -13,30 +14,78 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/server"
 )
 
-// storage is what Pods hold on disk. Volumes may be as the ledger last saw them. What cannot be measured is left out: most of the time
-// that is because it is about to be made, or to go away.
-func (k *Kubelet) storage(ctx context.Context, p *parts, ledger *disk.Ledger, pods []*corev1.Pod) map[types.UID]server.Storage {
+// storage tells what Pods hold on disk.
+type storage struct {
+	*parts
+	podsDir, podLogsDir string
+	ledger              *disk.Ledger
+
+	mu sync.Mutex
+	// layers are the directories of containers' own files, by container. They stay where they are.
+	layers map[string]string
+}
+
+// of measures Pods. Volumes and layers may be as the ledger last saw them. What cannot be measured is left out: most of the time that
+// is because it is about to be made, or to go away.
+func (s *storage) of(ctx context.Context, pods []*corev1.Pod) map[types.UID]server.Storage {
+	layers := s.findLayers(ctx, pods)
 	var dirs []string
 	for _, pod := range pods {
 		for i := range pod.Spec.Volumes {
-			if dir := p.volumes.Dir(pod.UID, &pod.Spec.Volumes[i]); dir != "" {
+			if dir := s.volumes.Dir(pod.UID, &pod.Spec.Volumes[i]); dir != "" {
 				dirs = append(dirs, dir)
 			}
 		}
+		for _, dir := range layers[pod.UID] {
+			dirs = append(dirs, dir)
+		}
 	}
-	known := ledger.Ask(ctx, dirs)
+	known := s.ledger.Ask(ctx, dirs)
 	out := map[types.UID]server.Storage{}
 	for _, pod := range pods {
-		held := server.Storage{Logs: logUsage(ctx, runtime.PodLogDir(k.PodLogsDir, pod)), Volumes: map[string]server.Volume{}}
-		held.Hosts, _ = disk.Of(ctx, filepath.Join(k.podsDir(), string(pod.UID), "etc-hosts"))
+		held := server.Storage{
+			Layers: map[string]disk.Usage{}, Logs: logUsage(ctx, runtime.PodLogDir(s.podLogsDir, pod)), Volumes: map[string]server.Volume{},
+		}
+		held.Hosts, _ = disk.Of(ctx, filepath.Join(s.podsDir, string(pod.UID), "etc-hosts"))
+		for container, dir := range layers[pod.UID] {
+			if used, ok := known[dir]; ok {
+				held.Layers[container] = used
+			}
+		}
 		for i := range pod.Spec.Volumes {
 			v := &pod.Spec.Volumes[i]
-			if found, ok := volumeUsage(p, pod.UID, v, known); ok {
+			if found, ok := volumeUsage(s.parts, pod.UID, v, known); ok {
 				held.Volumes[v.Name] = found
 			}
 		}
 		out[pod.UID] = held
 	}
+	return out
+}
+
+// findLayers returns the directories of Pods' running containers' own files, by container. All others are forgotten.
+func (s *storage) findLayers(ctx context.Context, pods []*corev1.Pod) map[types.UID]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out, layers := map[types.UID]map[string]string{}, map[string]string{}
+	for _, pod := range pods {
+		_, seen, err := s.pods.Pod(pod.Namespace, pod.Name)
+		if err != nil {
+			continue
+		}
+		found := map[string]string{}
+		for _, c := range seen.Alive() {
+			dir := s.layers[c.ID]
+			if dir == "" {
+				if dir, err = layerOf(ctx, s.parts, c.ID); err != nil || dir == "" {
+					continue
+				}
+			}
+			found[c.ID], layers[c.ID] = dir, dir
+		}
+		out[pod.UID] = found
+	}
+	s.layers = layers
 	return out
 }
 

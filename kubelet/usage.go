@@ -65,11 +65,11 @@ func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod)
 // writtenBy is the disk space of a container's own layer as it is now. Where that is no overlay it is what the runtime found the last
 // time that it looked.
 func writtenBy(ctx context.Context, p *parts, container string) (int64, error) {
-	status, err := p.runtime.ContainerStatus(ctx, container, true)
+	dir, err := layerOf(ctx, p, container)
 	if err != nil {
 		return 0, err
 	}
-	if dir := layer(status.GetInfo()["info"]); dir != "" {
+	if dir != "" {
 		used, err := disk.Of(ctx, dir)
 		return used.Bytes, err
 	}
@@ -78,6 +78,15 @@ func writtenBy(ctx context.Context, p *parts, container string) (int64, error) {
 		return 0, err
 	}
 	return int64(stats.GetWritableLayer().GetUsedBytes().GetValue()), nil
+}
+
+// layerOf is the directory that a container's own files are written to, "" where that cannot be told.
+func layerOf(ctx context.Context, p *parts, container string) (string, error) {
+	status, err := p.runtime.ContainerStatus(ctx, container, true)
+	if err != nil {
+		return "", err
+	}
+	return layer(status.GetInfo()["info"]), nil
 }
 
 // layer is the directory that a container's own files are written to, "" where that cannot be told. info is the runtime's, in JSON.

@@ -15,12 +15,12 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/disk"
 )
 
-// Storage is what a Pod holds on disk, its containers' own layers apart: logs by container, volumes by name, and its hosts file. What
-// is not known is not in it.
+// Storage is what a Pod holds on disk: containers' own layers by ID, their logs and volumes by name, and its hosts file. What is not
+// known is not in it.
 type Storage struct {
-	Logs    map[string]disk.Usage
-	Volumes map[string]Volume
-	Hosts   disk.Usage
+	Layers, Logs map[string]disk.Usage
+	Volumes      map[string]Volume
+	Hosts        disk.Usage
 }
 
 // Volume is what a volume holds, and the file system that it is on.
@@ -88,8 +88,9 @@ func (d *disks) addTo(out *statsapi.PodStats, running []*runtimeapi.ContainerSta
 	for i, c := range running {
 		into := &out.Containers[i]
 		if layer := c.WritableLayer; layer != nil {
-			used := disk.Usage{
-				Bytes: int64(layer.GetUsedBytes().GetValue()), Inodes: int64(layer.GetInodesUsed().GetValue()), At: time.Unix(0, layer.Timestamp),
+			used, ok := held.Layers[c.GetAttributes().GetId()]
+			if !ok {
+				used = lastSeen(layer)
 			}
 			into.Rootfs = onFileSystem(used, d.spaces[layer.GetFsId().GetMountpoint()])
 			total = plus(total, used)
@@ -118,6 +119,11 @@ func (d *disks) addTo(out *statsapi.PodStats, running []*runtimeapi.ContainerSta
 	out.EphemeralStorage = onFileSystem(total, d.root)
 }
 
+// lastSeen is what the runtime found the last time that it looked, which may be long ago.
+func lastSeen(f *runtimeapi.FilesystemUsage) disk.Usage {
+	return disk.Usage{Bytes: int64(f.GetUsedBytes().GetValue()), Inodes: int64(f.GetInodesUsed().GetValue()), At: time.Unix(0, f.Timestamp)}
+}
+
 func plus(a, b disk.Usage) disk.Usage {
 	return disk.Usage{Bytes: a.Bytes + b.Bytes, Inodes: a.Inodes + b.Inodes}
 }
@@ -144,8 +150,7 @@ func (d *disks) runtime() *statsapi.RuntimeStats {
 		return nil
 	}
 	space := d.spaces[d.images.GetFsId().GetMountpoint()]
-	out := onFileSystem(disk.Usage{At: time.Unix(0, d.images.Timestamp)}, space)
-	out.UsedBytes, out.InodesUsed = value(d.images.UsedBytes), value(d.images.InodesUsed)
+	out := onFileSystem(lastSeen(d.images), space)
 	return &statsapi.RuntimeStats{ImageFs: out, ContainerFs: out}
 }
 

@@ -80,6 +80,10 @@ func TestDiskFigures(t *testing.T) {
 			nil, Storage{Logs: map[string]disk.Usage{"a": used(10), "gone": used(1000)}}, []*runtimeapi.ContainerStats{container("1", "a", 1), container("2", "b", 100)},
 			[]string{"a layer 1", "a log 10", "b layer 100", "all 111"}, 3,
 		},
+		"layers as measured, where they were": {
+			nil, Storage{Layers: map[string]disk.Usage{"1": used(10), "other": used(1000)}}, []*runtimeapi.ContainerStats{container("1", "a", 1), container("2", "b", 100)},
+			[]string{"a layer 10", "b layer 100", "all 110"}, 2,
+		},
 		"volumes of this node's disk count, in the pod's order": {
 			[]corev1.Volume{volume("z", onDisk), volume("m", inMemory), volume("c", config), volume("h", hostPath)},
 			Storage{Volumes: map[string]Volume{"z": {Usage: used(1)}, "m": {Usage: used(10)}, "c": {Usage: used(100)}}}, nil,
