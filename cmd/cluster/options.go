@@ -109,6 +109,12 @@ func (o *Options) Complete() error {
 	if o.PodNetworkPort < 1 || o.PodNetworkPort > 65535 {
 		return fmt.Errorf("--pod-network-port: %d is not a port (1-65535)", o.PodNetworkPort)
 	}
+	if o.KubeletPort < 1 || o.KubeletPort > 65535 {
+		return fmt.Errorf("--kubelet-port: %d is not a port (1-65535)", o.KubeletPort)
+	}
+	if !filepath.IsAbs(o.CgroupRoot) {
+		return fmt.Errorf("--cgroup-root: %q does not begin with /", o.CgroupRoot)
+	}
 	for _, name := range o.TLSSANs {
 		if net.ParseIP(name) == nil && len(validation.IsDNS1123Subdomain(strings.TrimPrefix(name, "*."))) > 0 {
 			return fmt.Errorf("--tls-san: %q is neither an address nor a name", name)

@@ -22,6 +22,8 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"advertised address is IPv6", Options{AdvertiseAddress: "2001:db8::1"}, "--advertise-address"},
 		{"name of the server with a space", Options{TLSSANs: []string{"ok.example", "no name"}}, "--tls-san"},
 		{"names of the server", Options{TLSSANs: []string{"k8s.example", "*.example", "192.0.2.9", "2001:db8::1"}}, ""},
+		{"kubelet's port too high", Options{KubeletPort: 65536}, "--kubelet-port"},
+		{"relative cgroup", Options{CgroupRoot: "pods"}, "--cgroup-root"},
 		{"Pod network's port too high", Options{PodNetworkPort: 65536}, "--pod-network-port"},
 		{"node address is a name", Options{NodeIP: "me"}, "--node-ip"},
 		{"Pod network with host bits", Options{ClusterCIDR: "10.244.1.0/16"}, "--cluster-cidr"},

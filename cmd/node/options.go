@@ -45,6 +45,9 @@ func (o *Options) Complete() (err error) {
 	if o.CgroupRoot == "" {
 		o.CgroupRoot = "/"
 	}
+	if !filepath.IsAbs(o.CgroupRoot) {
+		return fmt.Errorf("--cgroup-root: %q does not begin with /", o.CgroupRoot)
+	}
 	if o.KubeletPort == 0 {
 		o.KubeletPort = 10250
 	}
@@ -63,8 +66,8 @@ func (o *Options) Complete() (err error) {
 	if errs := validation.IsDNS1123Subdomain(o.Name); len(errs) > 0 {
 		return fmt.Errorf("--node-name: %q: %s", o.Name, errs[0])
 	}
-	if addr, err := netip.ParseAddr(o.IP); o.IP != "" && (err != nil || addr.IsUnspecified()) {
-		return fmt.Errorf("--node-ip: %q is not an address of this machine", o.IP)
+	if addr, err := netip.ParseAddr(o.IP); o.IP != "" && (err != nil || addr.IsUnspecified() || !addr.Unmap().Is4()) {
+		return fmt.Errorf("--node-ip: %q is not an IPv4 address of this machine", o.IP)
 	}
 	return nil
 }
