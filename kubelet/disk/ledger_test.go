@@ -83,6 +83,7 @@ func TestWhatTakesLongIsWalkedSeldom(t *testing.T) {
 			t.Errorf("got %v, want what was known while the big one is walked", got)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if w.count["big"] != 2 || w.count["small"] != 3 {
 			t.Errorf("walked %v: nobody asked", w.count)
 		}
