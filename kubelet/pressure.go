@@ -23,11 +23,10 @@ func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 		Thresholds: k.thresholds, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
 		Pods:  p.pods.Active,
 		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
-		VolumeUsage: func(pod types.UID, v *corev1.Volume) (int64, error) {
-			used, err := disk.Of(ctx, p.volumes.Dir(pod, v))
-			return used.Bytes, err
+		VolumeUsage: func(ctx context.Context, pod types.UID, v *corev1.Volume) (disk.Usage, error) {
+			return disk.Of(ctx, p.volumes.Dir(pod, v))
 		},
-		ContainerUsage: func(ctx context.Context, pod *corev1.Pod) (map[string]int64, error) {
+		ContainerUsage: func(ctx context.Context, pod *corev1.Pod) (map[string]disk.Usage, error) {
 			return k.containerUsage(ctx, p, pod)
 		},
 		Images:   func(m eviction.Measure) { p.collector.Look(images.Disk{Total: m.Total, Available: m.Available}) },

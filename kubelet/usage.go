@@ -18,9 +18,10 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
+	"github.com/coracle-k8s/coracle/kubelet/server"
 )
 
-// usage is what all Pods use. What containers wrote may be as old as the runtime's last look.
+// usage is what all Pods use beside disk.
 func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) {
 	list, err := p.runtime.ListPodSandboxStats(ctx, nil)
 	if err != nil {
@@ -28,56 +29,52 @@ func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) 
 	}
 	out := map[types.UID]eviction.Usage{}
 	for _, s := range list {
-		u := eviction.Usage{
+		out[types.UID(s.GetAttributes().GetMetadata().GetUid())] = eviction.Usage{
 			Memory: int64(s.GetLinux().GetMemory().GetWorkingSetBytes().GetValue()),
 			PIDs:   int64(s.GetLinux().GetProcess().GetProcessCount().GetValue()),
 		}
-		for _, c := range s.GetLinux().GetContainers() {
-			u.Disk += int64(c.GetWritableLayer().GetUsedBytes().GetValue())
-			u.Inodes += int64(c.GetWritableLayer().GetInodesUsed().GetValue())
-		}
-		out[types.UID(s.GetAttributes().GetMetadata().GetUid())] = u
 	}
 	return out, nil
 }
 
-// containerUsage is the disk space that each running container of a Pod takes: what it wrote into its own files, and its logs.
-func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod) (map[string]int64, error) {
+// containerUsage is what each running container of a Pod holds on disk: what it wrote into its own files, and its logs. What is found
+// until an error counts.
+func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod) (map[string]disk.Usage, error) {
 	_, seen, err := p.pods.Pod(pod.Namespace, pod.Name)
 	if err != nil {
 		return nil, err
 	}
-	used := map[string]int64{}
+	used := map[string]disk.Usage{}
 	for _, c := range seen.Alive() {
 		written, err := writtenBy(ctx, p, c.ID)
+		used[c.Name] = used[c.Name].Plus(written)
 		if err != nil {
-			return nil, fmt.Errorf("measuring what container %s wrote: %w", c.Name, err)
+			return used, fmt.Errorf("measuring what container %s wrote: %w", c.Name, err)
 		}
 		logs, err := disk.Of(ctx, filepath.Join(runtime.PodLogDir(k.PodLogsDir, pod), c.Name))
+		used[c.Name] = used[c.Name].Plus(logs)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("measuring the logs of container %s: %w", c.Name, err)
+			return used, fmt.Errorf("measuring the logs of container %s: %w", c.Name, err)
 		}
-		used[c.Name] += written + logs.Bytes
 	}
 	return used, nil
 }
 
-// writtenBy is the disk space of a container's own layer as it is now. Where that is no overlay it is what the runtime found the last
-// time that it looked.
-func writtenBy(ctx context.Context, p *parts, container string) (int64, error) {
+// writtenBy is what a container's own layer holds now. Where that is no overlay it is what the runtime found the last time that it
+// looked.
+func writtenBy(ctx context.Context, p *parts, container string) (disk.Usage, error) {
 	dir, err := layerOf(ctx, p, container)
 	if err != nil {
-		return 0, err
+		return disk.Usage{}, err
 	}
 	if dir != "" {
-		used, err := disk.Of(ctx, dir)
-		return used.Bytes, err
+		return disk.Of(ctx, dir)
 	}
 	stats, err := p.runtime.ContainerStats(ctx, container)
 	if err != nil {
-		return 0, err
+		return disk.Usage{}, err
 	}
-	return int64(stats.GetWritableLayer().GetUsedBytes().GetValue()), nil
+	return server.LastSeen(stats.GetWritableLayer()), nil
 }
 
 // layerOf is the directory that a container's own files are written to, "" where that cannot be told.

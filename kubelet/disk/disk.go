@@ -18,8 +18,14 @@ type Usage struct {
 	At            time.Time
 }
 
+// Plus is both together, of no particular time.
+func (u Usage) Plus(other Usage) Usage {
+	return Usage{Bytes: u.Bytes + other.Bytes, Inodes: u.Inodes + other.Inodes}
+}
+
 // Of measures a directory, or a file, as it is now: a walk over all that is in it. A file with several names counts once, other file
 // systems that are mounted below do not. What goes away meanwhile is no error; a dir that is not there is fs.ErrNotExist.
+// With an error, as when ctx ends, it returns what it counted until then.
 func Of(ctx context.Context, dir string) (Usage, error) {
 	used := Usage{At: time.Now()}
 	var device uint64

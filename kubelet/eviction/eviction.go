@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
 
@@ -43,12 +44,12 @@ type Node struct {
 	Measure    func() (Measures, error)
 	// Pods returns the Pods that run.
 	Pods func() []*corev1.Pod
-	// Usage returns what Pods use.
+	// Usage returns what Pods use beside disk.
 	Usage func(ctx context.Context) (map[types.UID]Usage, error)
-	// VolumeUsage returns what a Pod's volume on disk holds, in bytes. ContainerUsage returns what its containers hold beside
-	// volumes, logs among it, by name.
-	VolumeUsage    func(pod types.UID, volume *corev1.Volume) (int64, error)
-	ContainerUsage func(ctx context.Context, pod *corev1.Pod) (map[string]int64, error)
+	// VolumeUsage measures what a Pod's volume on disk holds now. ContainerUsage measures what its containers hold beside volumes,
+	// logs among it, by name. With an error, as when ctx ends, they return what they found until then.
+	VolumeUsage    func(ctx context.Context, pod types.UID, volume *corev1.Volume) (disk.Usage, error)
+	ContainerUsage func(ctx context.Context, pod *corev1.Pod) (map[string]disk.Usage, error)
 	// Images is told each time what is left of the images' file system, and returns at once; may be nil.
 	Images func(Measure)
 	// FreeDisk removes what nobody needs.
@@ -138,15 +139,24 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	usage, err := e.Usage(ctx)
+	pods := evictable(e.Pods())
+	usage, err := e.usage(ctx, pods, needs[0])
 	if err != nil {
 		return fmt.Errorf("reading what pods use: %w", err)
 	}
-	if victim := pick(e.Pods(), usage, needs[0].of); victim != nil {
+	if victim := pick(pods, usage, needs[0].of); victim != nil {
 		e.evicted = now
 		e.Evict(victim.UID, verdict(needs[0], victim, usage[victim.UID]))
 	}
 	return nil
+}
+
+// usage is what Pods use of what the node needs.
+func (e *Evictor) usage(ctx context.Context, pods []*corev1.Pod, n need) (map[types.UID]Usage, error) {
+	if n.pressure == corev1.NodeDiskPressure {
+		return e.holdAll(ctx, pods)
+	}
+	return e.Usage(ctx)
 }
 
 // freeDisk frees what it can. A failure that lasts is told once.

@@ -38,7 +38,7 @@ func TestWhoGoesFirst(t *testing.T) {
 		{"never the system's", []*corev1.Pod{system}, ""},
 	} {
 		got := ""
-		if p := pick(tt.pods, usage, corev1.ResourceMemory); p != nil {
+		if p := pick(evictable(tt.pods), usage, corev1.ResourceMemory); p != nil {
 			got = p.Name
 		}
 		if got != tt.want {

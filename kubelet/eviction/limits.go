@@ -45,7 +45,7 @@ func (e *Evictor) checkLimits(ctx context.Context) {
 		if priority(pod) >= systemCritical {
 			continue
 		}
-		held, err := e.hold(ctx, pod)
+		held, err := e.hold(ctx, pod, hasDiskLimit(pod))
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Measuring what a pod holds on disk", "pod", klog.KObj(pod), "error", err)
 			continue
@@ -56,55 +56,24 @@ func (e *Evictor) checkLimits(ctx context.Context) {
 	}
 }
 
-// held is what a Pod holds on disk, in bytes: in volumes, and beside them in containers' own files and logs, by name.
-type held struct{ volumes, containers map[string]int64 }
-
-// hold measures what of a Pod has limits, and nothing else.
-func (e *Evictor) hold(ctx context.Context, pod *corev1.Pod) (h held, err error) {
-	whole := hasDiskLimit(pod)
-	for i := range pod.Spec.Volumes {
-		v := &pod.Spec.Volumes[i]
-		if !core.LocalEphemeral(v) || !whole && sizeLimit(v) == 0 {
-			continue
-		}
-		if h.volumes == nil {
-			h.volumes = map[string]int64{}
-		}
-		if h.volumes[v.Name], err = e.VolumeUsage(pod.UID, v); err != nil {
-			return h, fmt.Errorf("measuring volume %s: %w", v.Name, err)
-		}
-	}
-	if whole {
-		if h.containers, err = e.ContainerUsage(ctx, pod); err != nil {
-			return h, fmt.Errorf("measuring containers: %w", err)
-		}
-	}
-	return h, nil
-}
-
 // exceeded says which of its limits a Pod exceeds, "" for none.
 func exceeded(pod *corev1.Pod, h held) string {
-	var total int64
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
-		if limit := sizeLimit(v); limit > 0 && h.volumes[v.Name] > limit {
+		if limit := sizeLimit(v); limit > 0 && h.volumes[v.Name].Bytes > limit {
 			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
 		}
-		total += h.volumes[v.Name]
 	}
 	if !hasDiskLimit(pod) {
 		return ""
 	}
-	for _, used := range h.containers {
-		total += used
-	}
 	limits := core.ResourceLimits(pod)
-	if limit := limits[corev1.ResourceEphemeralStorage]; total > limit.Value() {
+	if limit := limits[corev1.ResourceEphemeralStorage]; h.total().Bytes > limit.Value() {
 		return fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
 	}
 	for i := range pod.Spec.Containers {
 		c := &pod.Spec.Containers[i]
-		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name] > limit.Value() {
+		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name].Bytes > limit.Value() {
 			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", c.Name, limit.String())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
 
@@ -60,16 +61,16 @@ func TestPodsThatExceedTheirLimits(t *testing.T) {
 		volumes, whole, got := false, false, ""
 		e := New(Node{
 			Pods: func() []*corev1.Pod { return []*corev1.Pod{tt.pod} },
-			VolumeUsage: func(_ types.UID, v *corev1.Volume) (int64, error) {
+			VolumeUsage: func(_ context.Context, _ types.UID, v *corev1.Volume) (disk.Usage, error) {
 				if v.Name != "v" {
 					t.Errorf("%s: %s is measured", tt.name, v.Name)
 				}
 				volumes = true
-				return tt.volume, nil
+				return disk.Usage{Bytes: tt.volume}, nil
 			},
-			ContainerUsage: func(context.Context, *corev1.Pod) (map[string]int64, error) {
+			ContainerUsage: func(context.Context, *corev1.Pod) (map[string]disk.Usage, error) {
 				whole = true
-				return map[string]int64{"a": tt.first, "b": tt.second}, nil
+				return map[string]disk.Usage{"a": {Bytes: tt.first}, "b": {Bytes: tt.second}}, nil
 			},
 			Evict: func(_ types.UID, v status.Verdict) {
 				if got = v.Message; v.Reason != "Evicted" || !v.Immediate || len(v.Conditions) > 0 {
@@ -89,9 +90,11 @@ func TestPodsThatExceedTheirLimits(t *testing.T) {
 
 func TestAPodThatCannotBeMeasuredStays(t *testing.T) {
 	e := New(Node{
-		Pods:        func() []*corev1.Pod { return []*corev1.Pod{holding("10", "", "")} },
-		VolumeUsage: func(types.UID, *corev1.Volume) (int64, error) { return 1000, errors.New("no such directory") },
-		Evict:       func(types.UID, status.Verdict) { t.Error("it is evicted") },
+		Pods: func() []*corev1.Pod { return []*corev1.Pod{holding("10", "", "")} },
+		VolumeUsage: func(context.Context, types.UID, *corev1.Volume) (disk.Usage, error) {
+			return disk.Usage{Bytes: 1000}, errors.New("no such directory")
+		},
+		Evict: func(types.UID, status.Verdict) { t.Error("it is evicted") },
 	})
 	e.checkLimits(t.Context())
 }

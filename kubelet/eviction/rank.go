@@ -18,12 +18,16 @@ const reason = "Evicted"
 // systemCritical is the least priority of Pods that are never evicted.
 const systemCritical = 2000000000
 
-// pick returns the Pod to go first: those that use more than they asked for, then the least important, then the one
-// that is furthest above what it asked for. Pods that the system needs stay.
-func pick(pods []*corev1.Pod, usage map[types.UID]Usage, of corev1.ResourceName) *corev1.Pod {
-	pods = slices.DeleteFunc(slices.Clone(pods), func(p *corev1.Pod) bool {
+// evictable returns the Pods that may go. Those that the system needs stay.
+func evictable(pods []*corev1.Pod) []*corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(p *corev1.Pod) bool {
 		return p.DeletionTimestamp != nil || core.PodTerminal(p) || priority(p) >= systemCritical
 	})
+}
+
+// pick returns the Pod to go first, nil of none: those that use more than they asked for, then the least important, then the one that
+// is furthest above what it asked for.
+func pick(pods []*corev1.Pod, usage map[types.UID]Usage, of corev1.ResourceName) *corev1.Pod {
 	if len(pods) == 0 {
 		return nil
 	}

@@ -90,14 +90,14 @@ func (d *disks) addTo(out *statsapi.PodStats, running []*runtimeapi.ContainerSta
 		if layer := c.WritableLayer; layer != nil {
 			used, ok := held.Layers[c.GetAttributes().GetId()]
 			if !ok {
-				used = lastSeen(layer)
+				used = LastSeen(layer)
 			}
 			into.Rootfs = onFileSystem(used, d.spaces[layer.GetFsId().GetMountpoint()])
-			total = plus(total, used)
+			total = total.Plus(used)
 		}
 		if logs, ok := held.Logs[into.Name]; ok {
 			into.Logs = onFileSystem(logs, d.root)
-			total = plus(total, logs)
+			total = total.Plus(logs)
 		}
 	}
 	if pod := d.pods[uid]; pod != nil {
@@ -111,7 +111,7 @@ func (d *disks) addTo(out *statsapi.PodStats, running []*runtimeapi.ContainerSta
 				Name: v.Name, PVCRef: claimOf(pod, v), FsStats: *onFileSystem(used.Usage, used.Space),
 			})
 			if core.LocalEphemeral(v) {
-				total = plus(total, used.Usage)
+				total = total.Plus(used.Usage)
 			}
 		}
 	}
@@ -119,13 +119,9 @@ func (d *disks) addTo(out *statsapi.PodStats, running []*runtimeapi.ContainerSta
 	out.EphemeralStorage = onFileSystem(total, d.root)
 }
 
-// lastSeen is what the runtime found the last time that it looked, which may be long ago.
-func lastSeen(f *runtimeapi.FilesystemUsage) disk.Usage {
-	return disk.Usage{Bytes: int64(f.GetUsedBytes().GetValue()), Inodes: int64(f.GetInodesUsed().GetValue()), At: time.Unix(0, f.Timestamp)}
-}
-
-func plus(a, b disk.Usage) disk.Usage {
-	return disk.Usage{Bytes: a.Bytes + b.Bytes, Inodes: a.Inodes + b.Inodes}
+// LastSeen is what the runtime found in a layer, or in all images, the last time that it looked, which may be long ago.
+func LastSeen(f *runtimeapi.FilesystemUsage) disk.Usage {
+	return disk.Usage{Bytes: int64(f.GetUsedBytes().GetValue()), Inodes: int64(f.GetInodesUsed().GetValue()), At: time.Unix(0, f.GetTimestamp())}
 }
 
 // claimOf is the claim behind a volume, nil for none.
@@ -150,7 +146,7 @@ func (d *disks) runtime() *statsapi.RuntimeStats {
 		return nil
 	}
 	space := d.spaces[d.images.GetFsId().GetMountpoint()]
-	out := onFileSystem(lastSeen(d.images), space)
+	out := onFileSystem(LastSeen(d.images), space)
 	return &statsapi.RuntimeStats{ImageFs: out, ContainerFs: out}
 }
 
