@@ -74,7 +74,8 @@ func TestLogsAndStreamsThroughTheAPIServer(t *testing.T) {
 		t.Errorf("summary: %v %.300s", err, data)
 	}
 	data, err = w.client.CoreV1().RESTClient().Get().AbsPath("/api/v1/nodes/" + nodeName + "/proxy/metrics/resource").DoRaw(t.Context())
-	if err != nil || !strings.Contains(string(data), `container_memory_working_set_bytes{container="main",namespace="default",pod="streams"}`) {
+	of := `{container="main",namespace="default",pod="streams"} `
+	if err != nil || !strings.Contains(string(data), "\ncontainer_memory_working_set_bytes"+of) || !strings.Contains(string(data), "\ncontainer_start_time_seconds"+of+"1.") {
 		t.Errorf("metrics: %v %.300s", err, data)
 	}
 }

@@ -44,6 +44,8 @@ type Config struct {
 	// ServerUser is the API server's own user, which is not asked about.
 	ServerUser string
 	NodeName   string
+	// MaxPods is how many Pods the node takes.
+	MaxPods int
 	// Client reviews tokens and access.
 	Client  kubernetes.Interface
 	Pods    Pods
@@ -192,7 +194,7 @@ func (s *Server) runningPods(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) configz(w http.ResponseWriter, _ *http.Request) {
 	answer(w, map[string]any{"kubeletconfig": map[string]any{
 		"kind": "KubeletConfiguration", "apiVersion": "kubelet.config.k8s.io/v1beta1",
-		"port": s.Port, "maxPods": 110, "cgroupDriver": "cgroupfs", "containerLogMaxSize": "10Mi", "containerLogMaxFiles": 5,
+		"port": s.Port, "maxPods": s.MaxPods, "cgroupDriver": "cgroupfs", "containerLogMaxSize": "10Mi", "containerLogMaxFiles": 5,
 		"syncFrequency": "1m0s", "nodeStatusUpdateFrequency": "10s", "nodeLeaseDurationSeconds": 40,
 	}})
 }

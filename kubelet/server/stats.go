@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	statsapi "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
@@ -159,7 +160,25 @@ func (l *look) podStats(stats *runtimeapi.PodSandboxStats) statsapi.PodStats {
 			CPU: cpu(c.Cpu), Memory: memory(c.Memory), Swap: swap(c.Swap),
 		})
 	}
+	out.Swap = swapOf(out.Containers)
 	return out
+}
+
+// swapOf is what containers have together, nil where nothing is known: runtimes do not tell it of Pods.
+func swapOf(containers []statsapi.ContainerStats) (all *statsapi.SwapStats) {
+	for i := range containers {
+		one := containers[i].Swap
+		if one == nil {
+			continue
+		}
+		if all == nil {
+			all = &statsapi.SwapStats{SwapAvailableBytes: new(uint64), SwapUsageBytes: new(uint64)}
+		}
+		all.Time = one.Time
+		*all.SwapAvailableBytes += ptr.Deref(one.SwapAvailableBytes, 0)
+		*all.SwapUsageBytes += ptr.Deref(one.SwapUsageBytes, 0)
+	}
+	return all
 }
 
 func networkInterface(i *runtimeapi.NetworkInterfaceUsage) statsapi.InterfaceStats {

@@ -177,11 +177,24 @@ func TestFiguresAreOfWhatRuns(t *testing.T) {
 		Attributes: &runtimeapi.PodSandboxAttributes{Id: "s", Metadata: &runtimeapi.PodSandboxMetadata{Namespace: "ns", Name: "p", Uid: "u"}},
 		Linux:      &runtimeapi.LinuxPodSandboxStats{Containers: []*runtimeapi.ContainerStats{container("other", "b", 0), container("old", "a", 0), container("new", "a", 0)}},
 	})
+	if p.Swap != nil {
+		t.Errorf("got swap %+v of containers of which none is known", p.Swap)
+	}
 	if p.PodRef != (statsapi.PodReference{Namespace: "ns", Name: "p", UID: "u"}) || p.StartTime.UnixNano() != 3 {
 		t.Errorf("got %+v since %s", p.PodRef, p.StartTime)
 	}
 	if len(p.Containers) != 2 || p.Containers[0].Name != "a" || p.Containers[0].StartTime.UnixNano() != 8 || p.Containers[1].Name != "b" {
 		t.Errorf("got %+v", p.Containers)
+	}
+}
+
+func TestSwapOfPodsIsThatOfTheirContainers(t *testing.T) {
+	known := func(used, available uint64) *statsapi.SwapStats {
+		return &statsapi.SwapStats{SwapUsageBytes: &used, SwapAvailableBytes: &available}
+	}
+	got := swapOf([]statsapi.ContainerStats{{Swap: known(1, 10)}, {}, {Swap: &statsapi.SwapStats{}}, {Swap: known(2, 20)}})
+	if got == nil || *got.SwapUsageBytes != 3 || *got.SwapAvailableBytes != 30 {
+		t.Errorf("got %+v", got)
 	}
 }
 
