@@ -54,6 +54,7 @@ type world struct {
 	dir            string
 	endpoint       string
 	sandboxSeccomp string
+	evictionHard   string // of the next kubelet
 	stop           func() // the kubelet
 	keys           *pki.PKI
 }
@@ -155,7 +156,7 @@ func (w *world) startKubelet() {
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
 		RuntimeClass: func(name string) (*nodev1.RuntimeClass, error) { return classes.Get(name) },
 		Objects:      source, RuntimeEndpoint: w.endpoint, SandboxSeccomp: w.sandboxSeccomp, JoinNetwork: net4.Join, CgroupRoot: nodens.CgroupRoot(),
-		CPUs: 4, ClusterDNS: []netip.Addr{netip.MustParseAddr("10.96.0.10")},
+		EvictionHard: w.evictionHard, CPUs: 4, ClusterDNS: []netip.Addr{netip.MustParseAddr("10.96.0.10")},
 	})
 	if err != nil {
 		t.Fatal(err)
