@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -123,16 +124,35 @@ func (r *controller) checkService(ctx context.Context, service *corev1.Service, 
 }
 
 // record makes up for a missing record. The Service may be newer than the cache's addresses: what is there already
-// is no fault.
+// is no fault. It may be older, too: an address that was just given back, after its Service was written, is no fault either.
 func (r *controller) record(ctx context.Context, service *corev1.Service, ip netip.Addr) error {
-	live := &unstructured.Unstructured{}
-	live.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IPAddress"))
-	err := r.client.Get(ctx, client.ObjectKey{Name: ip.String()}, live)
+	address := &unstructured.Unstructured{}
+	address.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IPAddress"))
+	err := r.client.Get(ctx, client.ObjectKey{Name: ip.String()}, address)
 	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	has, err := r.stillHas(ctx, service, ip)
+	if err != nil || !has {
 		return err
 	}
 	r.warn(service, "ClusterIPNotAllocated", "ClusterIPAllocation", "Cluster IP [%v]: %s is not allocated; repairing", family(ip), ip)
 	return r.create(ctx, service, ip)
+}
+
+// stillHas asks the API server itself whether the Service is there and has the address.
+func (r *controller) stillHas(ctx context.Context, service *corev1.Service, ip netip.Addr) (bool, error) {
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Service"))
+	if err := r.client.Get(ctx, client.ObjectKeyFromObject(service), live); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	var now corev1.Service
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, &now); err != nil {
+		return false, fmt.Errorf("reading service %s: %w", client.ObjectKeyFromObject(service), err)
+	}
+	return now.UID == service.UID && now.DeletionTimestamp == nil && core.HasClusterIP(&now) &&
+		slices.Contains(now.Spec.ClusterIPs, ip.String()), nil
 }
 
 func (r *controller) create(ctx context.Context, service *corev1.Service, ip netip.Addr) error {
