@@ -29,7 +29,7 @@ func ValidateConfigMap(cm *corev1.ConfigMap) field.ErrorList {
 		size += len(v)
 	}
 	if size > corev1.MaxSecretSize {
-		errs = append(errs, field.TooLong(nil, "", corev1.MaxSecretSize))
+		errs = append(errs, field.TooLong(field.NewPath(""), "", corev1.MaxSecretSize))
 	}
 	return errs
 }
