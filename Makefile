@@ -59,7 +59,7 @@ demo: packages build images ## deploy, expose, scale, update and look into a sma
 
 test: go packages build images ## all tests, a node with real containers among them
 	@echo "compiling the tests with the race detector (minutes the first time), vetting meanwhile"
-	@CGO_ENABLED=0 nice $(GO) vet $(BUILD) ./... & vet=$$! failed=; \
+	@CGO_ENABLED=0 nice -n 3 $(GO) vet $(BUILD) ./... & vet=$$! failed=; \
 	tests=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
 	$(GO) test -race -vet=off -short -p 3 -tags $(TAGS) -gcflags='all=-l -dwarf=false' -timeout 20m $$tests || failed=1; \
 	wait $$vet || { echo "go vet found what it says further up"; failed=1; }; \
