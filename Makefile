@@ -58,12 +58,8 @@ demo: packages build images ## deploy, expose, scale, update and look into a sma
 	@hack/demo.sh
 
 test: go packages build images ## all tests, a node with real containers among them
-	@echo "compiling the tests with the race detector (minutes the first time), vetting meanwhile"
-	@CGO_ENABLED=0 nice -n 3 $(GO) vet $(BUILD) ./... & vet=$$! failed=; \
-	tests=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
-	$(GO) test -race -vet=off -short -p 3 -tags $(TAGS) -gcflags='all=-l -dwarf=false' -timeout 20m $$tests || failed=1; \
-	wait $$vet || { echo "go vet found what it says further up"; failed=1; }; \
-	[ -z "$$failed" ]
+	@echo "compiling the tests with the race detector (minutes the first time), vetting on the way"
+	@$(GO) test -race -vet=all -short -p 3 -tags $(TAGS) -gcflags='all=-l -dwarf=false' -timeout 20m ./... | grep -v '\[no test files\]$$'
 
 test-v2: go build images ## a node on a cgroup v2 machine, emulated
 	@hack/testv2/run.sh
