@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -35,6 +36,8 @@ const (
 	workers = 5
 	// settle is how long after a charge by admission usage is measured again: the object is written or refused by then.
 	settle = 10 * time.Second
+	// conflictPause is how long after admission came between it is tried again.
+	conflictPause = 100 * time.Millisecond
 )
 
 type controller struct {
@@ -42,6 +45,8 @@ type controller struct {
 	cache  cache.Cache
 	mapper meta.RESTMapper
 	now    func() time.Time
+
+	charges charges
 
 	lock  sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -56,10 +61,10 @@ func Register(mgr manager.Manager, c client.Client) error {
 		client: c, cache: mgr.GetCache(), mapper: mgr.GetRESTMapper(), now: time.Now, watched: map[schema.GroupVersionKind]bool{},
 	}
 	return loop.New(mgr, Name, workers).
-		Watches(&corev1.ResourceQuota{}, onQuota()).
-		Watches(&corev1.Pod{}, quotas(r.client, r.sameUsage(podUsage))).
-		Watches(&corev1.Service{}, quotas(r.client, r.sameUsage(serviceUsage))).
-		Watches(&corev1.PersistentVolumeClaim{}, quotas(r.client, r.sameUsage(claimUsage))).
+		Watches(&corev1.ResourceQuota{}, r.onQuota()).
+		Watches(&corev1.Pod{}, quotas(r.client, r.samePod)).
+		Watches(&corev1.Service{}, quotas(r.client, sameService)).
+		Watches(&corev1.PersistentVolumeClaim{}, quotas(r.client, sameClaim)).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			r.queue = queue
 			return nil
@@ -67,37 +72,30 @@ func Register(mgr manager.Manager, c client.Client) error {
 		Complete(reconcile.AsReconciler[*corev1.ResourceQuota](c, r))
 }
 
-func podUsage(o client.Object, now time.Time) corev1.ResourceList {
-	return core.PodUsage(o.(*corev1.Pod), now)
-}
-func serviceUsage(o client.Object, _ time.Time) corev1.ResourceList {
-	return core.ServiceUsage(o.(*corev1.Service))
-}
-func claimUsage(o client.Object, _ time.Time) corev1.ResourceList {
-	return core.ClaimUsage(o.(*corev1.PersistentVolumeClaim))
-}
-
-func (r *controller) sameUsage(usage func(client.Object, time.Time) corev1.ResourceList) func(old, now client.Object) bool {
-	return func(old, now client.Object) bool {
-		at := r.now()
-		return quota.Equals(usage(old, at), usage(now, at))
-	}
-}
-
 // Reconcile implements reconcile.ObjectReconciler.
 func (r *controller) Reconcile(ctx context.Context, q *corev1.ResourceQuota) (reconcile.Result, error) {
+	now := r.now()
+	again := reconcile.Result{RequeueAfter: r.charges.settledIn(client.ObjectKeyFromObject(q), now)}
 	found, err := r.observe(ctx, q)
 	if err != nil {
-		return reconcile.Result{}, err
+		return again, err
 	}
-	status, err := decide(q, found, r.now())
+	if overdue := nextOverdue(found.pods, now); overdue > 0 && (again.RequeueAfter == 0 || overdue < again.RequeueAfter) {
+		again.RequeueAfter = overdue
+	}
+	status, err := decide(q, found, now)
 	same := apiequality.Semantic.DeepEqual(status.Hard, q.Status.Hard) && q.Status.Used != nil && quota.Equals(status.Used, q.Status.Used)
 	if same {
-		return reconcile.Result{}, err
+		return again, err
 	}
 	changed := q.DeepCopy()
 	changed.Status = status
-	return reconcile.Result{}, errors.Join(err, client.IgnoreNotFound(r.client.Status().Update(ctx, changed)))
+	failure := client.IgnoreNotFound(r.client.Status().Update(ctx, changed))
+	if apierrors.IsConflict(failure) {
+		// Admission charged meanwhile, as it does all the time where much is created: no reason for ever longer pauses.
+		again.RequeueAfter, failure = conflictPause, nil
+	}
+	return again, errors.Join(err, failure)
 }
 
 func (r *controller) observe(ctx context.Context, q *corev1.ResourceQuota) (contents, error) {

@@ -96,6 +96,23 @@ func addAll(measured corev1.ResourceList, c contents, scopes []corev1.ScopedReso
 	return errors.Join(errs...)
 }
 
+// nextOverdue is when the next Pod is so long overdue that it does not count any more, without anything happening to it;
+// zero for never.
+func nextOverdue(pods []corev1.Pod, now time.Time) time.Duration {
+	var next time.Duration
+	for i := range pods {
+		pod := &pods[i]
+		if pod.DeletionTimestamp == nil || pod.DeletionGracePeriodSeconds == nil || !core.CountsInQuota(pod, now) {
+			continue
+		}
+		grace := time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second
+		if left := pod.DeletionTimestamp.Add(grace).Sub(now) + time.Millisecond; next == 0 || left < next {
+			next = left
+		}
+	}
+	return next
+}
+
 type scopeFunc[T any] func(T, corev1.ScopedResourceSelectorRequirement) (bool, error)
 
 func inAll[T any](o T, scopes []corev1.ScopedResourceSelectorRequirement, in scopeFunc[T]) (bool, error) {
