@@ -200,16 +200,23 @@ func (o observation) roll(p *plan) {
 	p.remove = append(p.remove, candidates[:min(room, len(candidates))]...)
 }
 
-// surge creates new Pods beside old ones.
+// surge creates new Pods beside old ones. On Nodes that should have none any more, those that work stay until as many
+// work elsewhere.
 func (o observation) surge(p *plan) {
-	surging := 0
+	surging, working := 0, 0
 	var candidates []string
+	var leaving []*corev1.Pod
 	for _, node := range o.everyNode() {
 		old, updated, ok := o.pair(node)
+		if first := cmp.Or(old, updated); ok && first != nil && o.available(first) {
+			working++
+		}
 		switch {
 		case !ok:
 			surging++
 		case old == nil:
+		case updated == nil && !o.runsOn(node) && o.available(old):
+			leaving = append(leaving, old)
 		case updated == nil && !o.runsOn(node):
 			p.remove = append(p.remove, old)
 		case updated == nil && !o.available(old):
@@ -222,6 +229,8 @@ func (o observation) surge(p *plan) {
 			p.remove = append(p.remove, old)
 		}
 	}
+	spare := max(0, working-o.desired())
+	p.remove = append(p.remove, leaving[:min(spare, len(leaving))]...)
 	room := max(0, o.maxSurge()-surging)
 	p.create = append(p.create, candidates[:min(room, len(candidates))]...)
 }

@@ -95,6 +95,8 @@ func TestDecide(t *testing.T) {
 		"those that do not work first": {daemonSet(0, 1), []corev1.Node{node("a"), node("b")}, []*corev1.Pod{pod("a", "p old ready"), pod("b", "q old")}, "remove q"},
 		"surges":                       {daemonSet(1, 0), []corev1.Node{node("a"), node("b")}, []*corev1.Pod{pod("a", "p old ready"), pod("b", "q old ready")}, "create on a"},
 		"keeps old until new works":    {daemonSet(1, 0), []corev1.Node{node("a")}, []*corev1.Pod{pod("a", "p old ready"), pod("a", "q new")}, ""},
+		"leaves no gap on its way off": {daemonSet(1, 0), []corev1.Node{node("a", tainted), node("b")}, []*corev1.Pod{pod("a", "p old ready"), pod("b", "q new")}, ""},
+		"and goes when others work":    {daemonSet(1, 0), []corev1.Node{node("a", tainted), node("b")}, []*corev1.Pod{pod("a", "p old ready"), pod("b", "q new ready")}, "remove p"},
 		"then drops it":                {daemonSet(1, 0), []corev1.Node{node("a")}, []*corev1.Pod{pod("a", "p old ready"), pod("a", "q new ready")}, "remove p"},
 	} {
 		t.Run(name, func(t *testing.T) {
