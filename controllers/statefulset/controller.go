@@ -32,7 +32,10 @@ const (
 	workers = 5
 )
 
-var kind = appsv1.SchemeGroupVersion.WithKind("StatefulSet")
+var (
+	kind    = appsv1.SchemeGroupVersion.WithKind("StatefulSet")
+	podKind = corev1.SchemeGroupVersion.WithKind("Pod")
+)
 
 type controller struct {
 	client   client.Client
@@ -123,7 +126,7 @@ func (r *controller) revisions(ctx context.Context, set *appsv1.StatefulSet) (cu
 
 func (r *controller) carryOut(ctx context.Context, o observation, p plan, revisions map[string]*appsv1.ControllerRevision) error {
 	for _, pod := range p.claims {
-		if err := r.ensureClaims(ctx, o.set, pod.Name, ordinalOf(o.set, pod)); err != nil {
+		if err := r.ensureClaims(ctx, o.set, pod); err != nil {
 			return err
 		}
 	}
@@ -142,7 +145,7 @@ func (r *controller) create(ctx context.Context, set *appsv1.StatefulSet, b birt
 		return err
 	}
 	pod := podFor(set, &template, revision.Name, b.ordinal)
-	err = r.ensureClaims(ctx, set, pod.Name, b.ordinal)
+	err = r.ensureClaims(ctx, set, pod)
 	if err == nil {
 		err = r.client.Create(ctx, pod)
 	}
@@ -172,9 +175,11 @@ func (r *controller) tell(set *appsv1.StatefulSet, verb, what, success string, e
 	r.recorder.Eventf(set, nil, corev1.EventTypeNormal, "Successful"+verb, verb, "%s %s %s", verb, what, success)
 }
 
-// ensureClaims creates the claims that a Pod lacks. One that is being deleted must be gone first.
-func (r *controller) ensureClaims(ctx context.Context, set *appsv1.StatefulSet, pod string, ordinal int) error {
-	for _, wanted := range claimsFor(set, ordinal) {
+// ensureClaims creates the claims that a Pod lacks. One that is being deleted must be gone first, and before a new Pod,
+// also one that is going to be, with the last Pod of the name.
+func (r *controller) ensureClaims(ctx context.Context, set *appsv1.StatefulSet, pod *corev1.Pod) error {
+	isNew := pod.UID == ""
+	for _, wanted := range claimsFor(set, ordinalOf(set, pod)) {
 		var existing corev1.PersistentVolumeClaim
 		err := r.client.Get(ctx, client.ObjectKeyFromObject(wanted), &existing)
 		switch {
@@ -183,12 +188,14 @@ func (r *controller) ensureClaims(ctx context.Context, set *appsv1.StatefulSet, 
 			if apierrors.IsAlreadyExists(err) {
 				continue
 			}
-			r.tell(set, "Create", "Claim "+wanted.Name+" Pod "+pod+" in StatefulSet "+set.Name, "success", err)
+			r.tell(set, "Create", "Claim "+wanted.Name+" Pod "+pod.Name+" in StatefulSet "+set.Name, "success", err)
 		case err == nil && existing.DeletionTimestamp != nil:
 			err = fmt.Errorf("pvc %s is being deleted", wanted.Name)
+		case err == nil && isNew && deletedWhenScaled(set) && hasFormer(existing.OwnerReferences, owned.Reference(pod, podKind)):
+			err = fmt.Errorf("pvc %s goes with the pod before", wanted.Name)
 		}
 		if err != nil {
-			return fmt.Errorf("claiming storage for pod %s/%s: %w", set.Namespace, pod, err)
+			return fmt.Errorf("claiming storage for pod %s/%s: %w", set.Namespace, pod.Name, err)
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/apis/core"
@@ -161,37 +160,24 @@ func (o observation) firstBroken(replicas, condemned []*corev1.Pod) *corev1.Pod 
 	return nil
 }
 
-// roll replaces Pods of other revisions than the latest, from the highest number down to the partition, as long as no
-// more than the allowed number do not work.
+// roll replaces Pods of other revisions than the latest one by one, from the highest number down to the partition. It
+// waits for those that it has replaced, but not for those that it has not come to: what is broken there may be what the
+// latest revision mends.
 func (o observation) roll(replicas []*corev1.Pod, p *plan) {
-	partition, room := 0, 1
+	partition := 0
 	if r := o.set.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		partition = int(ptr.Deref(r.Partition, 0))
-		room = maxUnavailable(r.MaxUnavailable, len(replicas))
 	}
-	for _, pod := range replicas {
-		if !o.works(pod) {
-			room--
-		}
-	}
-	for i := len(replicas) - 1; i >= partition && room > 0; i-- {
-		if pod := replicas[i]; pod != nil && pod.DeletionTimestamp == nil && revisionName(pod) != o.update {
+	for i := len(replicas) - 1; i >= partition; i-- {
+		pod := replicas[i]
+		if pod != nil && pod.DeletionTimestamp == nil && revisionName(pod) != o.update {
 			p.remove = append(p.remove, pod)
-			room--
+			return
+		}
+		if !o.works(pod) {
+			return
 		}
 	}
-}
-
-// maxUnavailable is never less than one.
-func maxUnavailable(value *intstr.IntOrString, replicas int) int {
-	if value == nil {
-		return 1
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(value, replicas, false)
-	if err != nil {
-		return 1
-	}
-	return max(1, n)
 }
 
 // status counts the Pods that there are.

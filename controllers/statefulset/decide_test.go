@@ -8,10 +8,12 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/controllers/owned"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -39,11 +41,6 @@ func onDelete(s *appsv1.StatefulSet) {
 func partition(n int32) option {
 	return func(s *appsv1.StatefulSet) {
 		s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: &n}
-	}
-}
-func atOnce(n int32) option {
-	return func(s *appsv1.StatefulSet) {
-		s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{MaxUnavailable: ptr.To(intstr.FromInt32(n))}
 	}
 }
 func start(n int32) option {
@@ -109,7 +106,9 @@ func TestDecide(t *testing.T) {
 		"not before":                 {set(3, parallel), pods("0 old ready", "1 old ready", "2 new"), ""},
 		"not below the partition":    {set(3, partition(2)), pods("0 old ready", "1 old ready", "2 new ready"), ""},
 		"made again as it was":       {set(3, partition(2)), pods("1 old ready", "2 new ready"), "create 0 old"},
-		"several at once":            {set(3, atOnce(2)), pods("0 old ready", "1 old ready", "2 old ready"), "remove 2, remove 1"},
+		"whatever is broken below":   {set(3, parallel), pods("0 old", "1 old", "2 old"), "remove 2"},
+		"a broken one in its turn":   {set(3, parallel), pods("0 old ready", "1 old", "2 new ready"), "remove 1"},
+		"not while one is going":     {set(3, parallel), pods("0 old ready", "1 old ready", "2 old deleted"), ""},
 		"only by hand":               {set(1, onDelete), pods("0 old ready"), ""},
 		"one with a foreign name is": {set(0), []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "db-00"}}}, ""},
 	} {
@@ -160,6 +159,26 @@ func TestRetention(t *testing.T) {
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}
+
+func TestRetentionLeavesForeignOwnersAlone(t *testing.T) {
+	s, p := set(1), pod("1 new")
+	s.Spec.PersistentVolumeClaimRetentionPolicy = &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+		WhenDeleted: appsv1.DeletePersistentVolumeClaimRetentionPolicyType, WhenScaled: appsv1.DeletePersistentVolumeClaimRetentionPolicyType,
+	}
+	former := metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: "former", Controller: ptr.To(true)}
+	other := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x", Controller: ptr.To(true)}
+	plain := metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: p.UID}
+	for name, test := range map[string]struct{ refs, want []metav1.OwnerReference }{
+		"of the pod before":   {[]metav1.OwnerReference{former}, []metav1.OwnerReference{former}},
+		"another controller":  {[]metav1.OwnerReference{other}, []metav1.OwnerReference{other}},
+		"and not both":        {[]metav1.OwnerReference{plain, other}, []metav1.OwnerReference{other}},
+		"the pod controls it": {[]metav1.OwnerReference{plain}, []metav1.OwnerReference{owned.Reference(p, podKind)}},
+	} {
+		if got := retention(s, p, true, test.refs); !apiequality.Semantic.DeepEqual(got, test.want) {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
 		}
 	}
 }

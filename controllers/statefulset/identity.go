@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/controllers/owned"
 	"github.com/coracle-k8s/coracle/controllers/podset"
@@ -137,26 +138,45 @@ func claimsFor(set *appsv1.StatefulSet, ordinal int) []*corev1.PersistentVolumeC
 }
 
 // retention returns a claim's owners as the set's policy wants them: the set where the claim goes with it, the Pod where
-// it goes because the set was made smaller.
+// it goes because the set was made smaller. A claim of a former set or Pod is on its way out and stays as it is; one that
+// something else controls belongs to that.
 //
 // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
 func retention(set *appsv1.StatefulSet, pod *corev1.Pod, condemned bool, refs []metav1.OwnerReference) []metav1.OwnerReference {
+	asSet, asPod := owned.Reference(set, kind), owned.Reference(pod, podKind)
+	if hasFormer(refs, asSet) || hasFormer(refs, asPod) {
+		return refs
+	}
 	policy := set.Spec.PersistentVolumeClaimRetentionPolicy
 	whenDeleted := policy != nil && policy.WhenDeleted == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
-	whenScaled := policy != nil && policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
-	byPod := whenScaled && condemned
-	bySet := whenDeleted && !byPod
-	wanted := slices.DeleteFunc(slices.Clone(refs), func(ref metav1.OwnerReference) bool {
-		return ref.UID == set.UID && !bySet || ref.UID == pod.UID && !byPod
+	var wanted []metav1.OwnerReference
+	switch {
+	case deletedWhenScaled(set) && condemned:
+		wanted = []metav1.OwnerReference{asPod}
+	case whenDeleted:
+		wanted = []metav1.OwnerReference{asSet}
+	}
+	var others []metav1.OwnerReference
+	for _, ref := range refs {
+		if ref.UID == set.UID || ref.UID == pod.UID {
+			continue
+		}
+		others = append(others, ref)
+		if ptr.Deref(ref.Controller, false) {
+			wanted = nil
+		}
+	}
+	return append(others, wanted...)
+}
+
+func deletedWhenScaled(set *appsv1.StatefulSet) bool {
+	policy := set.Spec.PersistentVolumeClaimRetentionPolicy
+	return policy != nil && policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+}
+
+// hasFormer reports whether refs name an object of the owner's kind and name that is not it.
+func hasFormer(refs []metav1.OwnerReference, owner metav1.OwnerReference) bool {
+	return slices.ContainsFunc(refs, func(ref metav1.OwnerReference) bool {
+		return ref.APIVersion == owner.APIVersion && ref.Kind == owner.Kind && ref.Name == owner.Name && ref.UID != owner.UID
 	})
-	has := func(o metav1.Object) bool {
-		return slices.ContainsFunc(wanted, func(ref metav1.OwnerReference) bool { return ref.UID == o.GetUID() })
-	}
-	if bySet && !has(set) {
-		wanted = append(wanted, owned.Reference(set, kind))
-	}
-	if byPod && pod.UID != "" && !has(pod) {
-		wanted = append(wanted, metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID})
-	}
-	return wanted
 }
