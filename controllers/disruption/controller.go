@@ -38,13 +38,17 @@ type controller struct {
 	now      func() time.Time
 }
 
-// Register puts the controller on the manager. It wakes for PodDisruptionBudgets and for Pods that one selects.
+// Register puts the controller on the manager. It wakes for PodDisruptionBudgets and for Pods that one selects, and for
+// Pods that were to be disrupted.
 func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorder) error {
 	r := &controller{client: c, recorder: recorder, now: time.Now}
-	return loop.New(mgr, Name, workers).
-		For(&policyv1.PodDisruptionBudget{}).
-		Watches(&corev1.Pod{}, loop.ToRequests(r.selecting)).
-		Complete(reconcile.AsReconciler[*policyv1.PodDisruptionBudget](c, r))
+	return errors.Join(
+		loop.New(mgr, Name, workers).
+			For(&policyv1.PodDisruptionBudget{}).
+			Watches(&corev1.Pod{}, loop.ToRequests(r.selecting)).
+			Complete(reconcile.AsReconciler[*policyv1.PodDisruptionBudget](c, r)),
+		registerStale(mgr, c),
+	)
 }
 
 func (r *controller) selecting(ctx context.Context, pod client.Object) []reconcile.Request {
@@ -92,7 +96,13 @@ func (r *controller) observe(ctx context.Context, b *policyv1.PodDisruptionBudge
 	if !needsScale(b) {
 		return pods, 0, nil
 	}
-	scale, err = r.scale(ctx, pods)
+	scale, unmanaged, err := r.scale(ctx, pods)
+	if len(unmanaged) > 0 {
+		r.recorder.Eventf(b, nil, corev1.EventTypeWarning, "UnmanagedPods", "Observe", "Pods selected by this PodDisruptionBudget "+
+			"(selector: %s) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may "+
+			"result in undefined behavior. To account for these pods please set \".spec.minAvailable\" field of the PDB to an integer value.",
+			metav1.FormatLabelSelector(b.Spec.Selector))
+	}
 	if err != nil {
 		r.recorder.Eventf(b, nil, corev1.EventTypeWarning, "CalculateExpectedPodCountFailed", "Observe",
 			"Failed to calculate the number of expected pods: %v", err)
@@ -100,28 +110,33 @@ func (r *controller) observe(ctx context.Context, b *policyv1.PodDisruptionBudge
 	return pods, scale, err
 }
 
-// scale adds up how many Pods the different owners of the Pods want.
-func (r *controller) scale(ctx context.Context, pods []*corev1.Pod) (int32, error) {
-	var sum int32
-	known := map[types.UID]bool{}
+// scale adds up how many Pods the different owners of the Pods want. unmanaged are Pods without one: they are in nobody's
+// number.
+func (r *controller) scale(ctx context.Context, pods []*corev1.Pod) (sum int32, unmanaged []string, err error) {
+	asked, counted := map[types.UID]bool{}, map[types.UID]bool{}
 	for _, pod := range pods {
 		owner := metav1.GetControllerOfNoCopy(pod)
 		if owner == nil {
-			return 0, fmt.Errorf("found no controller ref for pod %q", pod.Name)
+			unmanaged = append(unmanaged, pod.Name)
+			continue
 		}
+		if asked[owner.UID] {
+			continue
+		}
+		asked[owner.UID] = true
 		uid, replicas, err := r.wantedBy(ctx, pod.Namespace, owner)
 		if err != nil {
-			return 0, fmt.Errorf("finding out how many pods %s %s wants: %w", owner.Kind, owner.Name, err)
+			return 0, nil, fmt.Errorf("finding out how many pods %s %s wants: %w", owner.Kind, owner.Name, err)
 		}
-		if !known[uid] {
-			known[uid] = true
+		if !counted[uid] {
+			counted[uid] = true
 			sum += replicas
 		}
 	}
-	return sum, nil
+	return sum, unmanaged, nil
 }
 
-// wantedBy returns who, from the owner upwards, decides on the number of Pods, and the number.
+// wantedBy returns who decides on the number of Pods, and the number: their owner, or the Deployment above it.
 func (r *controller) wantedBy(ctx context.Context, namespace string, owner *metav1.OwnerReference) (types.UID, int32, error) {
 	key := client.ObjectKey{Namespace: namespace, Name: owner.Name}
 	switch owner.APIVersion + " " + owner.Kind {
@@ -130,7 +145,7 @@ func (r *controller) wantedBy(ctx context.Context, namespace string, owner *meta
 		if err := r.client.Get(ctx, key, &set); err != nil {
 			return "", 0, err
 		}
-		if above := metav1.GetControllerOfNoCopy(&set); above != nil {
+		if above := metav1.GetControllerOfNoCopy(&set); above != nil && above.APIVersion == "apps/v1" && above.Kind == "Deployment" {
 			return r.wantedBy(ctx, namespace, above)
 		}
 		return set.UID, ptr.Deref(set.Spec.Replicas, 1), nil
