@@ -50,15 +50,16 @@ type controller struct {
 
 	lock  sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
-	// watched are the kinds, beside those measured, whose objects some quota counts.
-	watched map[schema.GroupVersionKind]bool
+	// watched are the kinds, beside those measured, whose objects some quota counts. Their informers stop when a kind is
+	// not served any more.
+	watched map[schema.GroupVersionKind]cache.Informer
 }
 
 // Register puts the controller on the manager. It wakes for ResourceQuotas, and when something that one measures or
 // counts changes or goes.
 func Register(mgr manager.Manager, c client.Client) error {
 	r := &controller{
-		client: c, cache: mgr.GetCache(), mapper: mgr.GetRESTMapper(), now: time.Now, watched: map[schema.GroupVersionKind]bool{},
+		client: c, cache: mgr.GetCache(), mapper: mgr.GetRESTMapper(), now: time.Now, watched: map[schema.GroupVersionKind]cache.Informer{},
 	}
 	return loop.New(mgr, Name, workers).
 		Watches(&corev1.ResourceQuota{}, r.onQuota()).

@@ -145,7 +145,7 @@ func addAllTo(q queue, requests []reconcile.Request) {
 func (r *controller) watch(ctx context.Context, kind schema.GroupVersionKind) error {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	if r.watched[kind] {
+	if running := r.watched[kind]; running != nil && !running.IsStopped() {
 		return nil
 	}
 	object := &metav1.PartialObjectMetadata{}
@@ -165,6 +165,6 @@ func (r *controller) watch(ctx context.Context, kind schema.GroupVersionKind) er
 	if err != nil {
 		return fmt.Errorf("watching %s: %w", kind, err)
 	}
-	r.watched[kind] = true
+	r.watched[kind] = informer
 	return nil
 }
