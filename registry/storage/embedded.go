@@ -14,9 +14,9 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.etcd.io/etcd/server/v3/features"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/raft/v3/raftpb"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 	apistorage "k8s.io/apiserver/pkg/storage"
 	etcdfeature "k8s.io/apiserver/pkg/storage/feature"
@@ -49,7 +49,7 @@ func Embedded(ctx context.Context, dir string) (*Backend, error) {
 	member, err := startMember(ctx, dir)
 	if err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("starting etcd on %s: %w", dir, err)
+		return nil, fmt.Errorf("starting etcd on %s: %w; %s", dir, err, advice(err, dir))
 	}
 	client := v3client.New(member)
 	etcdfeature.DefaultFeatureSupportChecker.CheckClient(ctx, inProcess{}, apistorage.RequestWatchProgress)
@@ -76,16 +76,21 @@ func lockDirectory(dir string) (*os.File, error) {
 // startMember returns when the member can be written to. What etcd reports of a damaged directory by ending the process
 // becomes an error, as long as it happens here.
 func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer, err error) {
-	logger, err := quietLogger()
+	end := &fatality{dir: dir}
+	logger, err := quietLogger(end)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if fatal := recover(); fatal != nil {
-			err = fmt.Errorf("the directory is damaged or cannot be written: %v", fatal)
+		if found := recover(); found != nil {
+			if why, ok := found.(error); ok {
+				err = why
+			} else {
+				err = fmt.Errorf("%v", found)
+			}
 		}
 	}()
-	if err := checkDatabase(dir); err != nil {
+	if err := checkFiles(dir); err != nil {
 		return nil, err
 	}
 	member, err = etcdserver.NewServer(memberConfig(dir, logger))
@@ -96,6 +101,7 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 	if !safe {
 		member.ForceSnapshot() // the next start shall be quicker
 	}
+	end.running.Store(true)
 	member.Start()
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -108,8 +114,7 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 
 func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 	self := types.MustNewURLs([]string{noPeer})
-	_, err := os.Stat(filepath.Join(dir, "member", "wal"))
-	fresh := os.IsNotExist(err)
+	fresh := !wal.Exist(filepath.Join(dir, "member", "wal"))
 	snapshotEvery := uint64(entriesPerSnapshot)
 	if fresh {
 		snapshotEvery = entriesToFirstSnapshot
@@ -150,30 +155,11 @@ func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 	}
 }
 
-// quietLogger reports errors, on standard error. Where etcd would exit, it panics.
-func quietLogger() (*zap.Logger, error) {
-	c := zap.NewProductionConfig()
-	c.Level = zap.NewAtomicLevelAt(zapcore.ErrorLevel)
-	c.DisableStacktrace = true
-	return c.Build(zap.WithFatalHook(zapcore.WriteThenPanic), zap.WrapCore(func(core zapcore.Core) zapcore.Core { return withoutFalseAlarm{core} }))
-}
-
-// withoutFalseAlarm drops the error that every new member reports until it has had its first snapshot.
-type withoutFalseAlarm struct{ zapcore.Core }
-
-func (c withoutFalseAlarm) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if e.Message == "failed to update storage version" {
-		return checked
-	}
-	return c.Core.Check(e, checked)
-}
-
 // electable reports whether the member may be made to lead at once. raft then scans what is committed and not applied; it
 // panics if etcd has dropped the beginning of that from memory, as etcd does when it has applied some entries. It keeps
 // keepEntries, and there are fewer since the last snapshot. Without a snapshot it always drops the first entry.
 func electable(dir string, fresh bool) bool {
-	snapshots, err := filepath.Glob(filepath.Join(dir, "member", "snap", "*.snap"))
-	return fresh || err == nil && len(snapshots) > 0
+	return fresh || len(filesIn(filepath.Join(dir, "member", "snap"), ".snap")) > 0
 }
 
 // lead returns when the member leads. Electable ones do so in milliseconds, instead of after an election timeout of slow
