@@ -231,8 +231,16 @@ func (o *Options) checkDurations() error {
 }
 
 func (o *Options) checkNames() error {
-	if errs := validation.IsDNS1123Subdomain(o.NodeName); len(errs) > 0 {
-		return fmt.Errorf("--node-name: %q: %s", o.NodeName, errs[0])
+	if !o.ControlPlaneOnly { // which the host's name is no matter for
+		if err := node.CheckName(o.NodeName); err != nil {
+			return err
+		}
+	}
+	if (o.CACertFile == "") != (o.CAKeyFile == "") {
+		return fmt.Errorf("--ca-cert-file and --ca-key-file go together")
+	}
+	if (o.FrontProxyCACertFile == "") != (o.FrontProxyCAKeyFile == "") {
+		return fmt.Errorf("--requestheader-ca-cert-file and --requestheader-ca-key-file go together")
 	}
 	if errs := validation.IsDNS1123Subdomain(o.ClusterDomain); len(errs) > 0 {
 		return fmt.Errorf("--cluster-domain: %q: %s", o.ClusterDomain, errs[0])

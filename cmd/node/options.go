@@ -63,11 +63,20 @@ func (o *Options) Complete() (err error) {
 		name, _ := os.Hostname() // an empty name is refused below
 		o.Name = strings.ToLower(name)
 	}
-	if errs := validation.IsDNS1123Subdomain(o.Name); len(errs) > 0 {
-		return fmt.Errorf("--node-name: %q: %s", o.Name, errs[0])
+	if err := CheckName(o.Name); err != nil {
+		return err
 	}
 	if addr, err := netip.ParseAddr(o.IP); o.IP != "" && (err != nil || addr.IsUnspecified() || !addr.Unmap().Is4()) {
 		return fmt.Errorf("--node-ip: %q is not an IPv4 address of this machine", o.IP)
+	}
+	return nil
+}
+
+// CheckName says in a line that names the flag why a node cannot have that name. Each has it as a label, too.
+func CheckName(name string) error {
+	errs := validation.IsDNS1123Subdomain(name)
+	if errs = append(errs, validation.IsValidLabelValue(name)...); len(errs) > 0 {
+		return fmt.Errorf("--node-name: %q: %s", name, errs[0])
 	}
 	return nil
 }
