@@ -47,9 +47,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	part.RegisterMetrics()
-	listener, err := net.Listen("tcp", net.JoinHostPort(o.BindAddress, strconv.Itoa(max(o.HTTPSPort, 0))))
+	listener, err := listen(o.BindAddress, max(o.HTTPSPort, 0))
 	if err != nil {
-		return nil, fmt.Errorf("listening for the API (--bind-address, --https-port): %w", err)
+		return nil, err
 	}
 	o.HTTPSPort = listener.Addr().(*net.TCPAddr).Port
 	c := &Cluster{options: o, ended: make(chan struct{})}
