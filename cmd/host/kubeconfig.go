@@ -27,10 +27,17 @@ type kubeconfigFile struct {
 	uid, gid int // -1: whoever we are
 }
 
-// usersKubeconfig is $KUBECONFIG's first file, or that of the user who called, through sudo perhaps.
+// usersKubeconfig is $KUBECONFIG's first file, or that of the user who called, through sudo perhaps. What starts with a machine has
+// no $HOME.
 func usersKubeconfig() (kubeconfigFile, error) {
 	file := kubeconfigFile{uid: -1, gid: -1}
 	home, err := os.UserHomeDir()
+	if err != nil {
+		var u *user.User
+		if u, err = user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
+			home = u.HomeDir
+		}
+	}
 	if name := os.Getenv("SUDO_USER"); name != "" && os.Geteuid() == 0 {
 		u, lookupErr := user.Lookup(name)
 		if lookupErr != nil {
@@ -40,9 +47,11 @@ func usersKubeconfig() (kubeconfigFile, error) {
 		file.uid, _ = strconv.Atoi(u.Uid)
 		file.gid, _ = strconv.Atoi(u.Gid)
 	}
-	if first, _, _ := strings.Cut(os.Getenv("KUBECONFIG"), string(filepath.ListSeparator)); first != "" {
-		file.path = first
-		return file, nil
+	for _, path := range filepath.SplitList(os.Getenv("KUBECONFIG")) {
+		if path != "" {
+			file.path = path
+			return file, nil
+		}
 	}
 	if err != nil {
 		return file, fmt.Errorf("finding the home directory: %w", err)

@@ -2,7 +2,9 @@ package host
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +71,26 @@ func TestMergeMakesTheFileOfANewUser(t *testing.T) {
 	}
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode is %o, want 600: it holds a key", info.Mode().Perm())
+	}
+}
+
+func TestUsersKubeconfigIsFound(t *testing.T) {
+	t.Setenv("SUDO_USER", "")
+	ours, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+	if err != nil {
+		t.Skip("we are nobody: ", err)
+	}
+	for _, test := range []struct{ home, kubeconfig, want string }{
+		{"/home/me", "", "/home/me/.kube/config"},
+		{"", "", filepath.Join(ours.HomeDir, ".kube", "config")},
+		{"/home/me", "one:two", "one"},
+		{"/home/me", ":two", "two"},
+	} {
+		t.Setenv("HOME", test.home)
+		t.Setenv("KUBECONFIG", test.kubeconfig)
+		if file, err := usersKubeconfig(); err != nil || file.path != test.want {
+			t.Errorf("with HOME=%s KUBECONFIG=%s: %s (%v), want %s", test.home, test.kubeconfig, file.path, err, test.want)
+		}
 	}
 }
 
