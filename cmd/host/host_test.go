@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,6 +32,25 @@ func TestOneServerPerDataDirectory(t *testing.T) {
 	if pid, err := runningPID(dir); pid != 0 || err != nil {
 		t.Errorf("after release process %d runs (%v)", pid, err)
 	}
+}
+
+func TestOneStartsAServerAtATime(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	first, err := waitTurn(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := waitTurn(impatient, dir); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("the second had its turn too: error %v", err)
+	}
+	first.Close()
+	second, err := waitTurn(impatient, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
 }
 
 func TestTerminateKillsWhoDoesNotListen(t *testing.T) {
@@ -87,8 +107,10 @@ func TestUnitQuotesItsCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ` "server" "--data-dir=/srv/a b" "--x=\"50%%\"$$y"` + "\n"
-	if !bytes.Contains(content, []byte(want)) {
-		t.Errorf("no %s in\n%s", want, content)
+	for _, want := range []string{want, "StartLimitIntervalSec=0\n"} {
+		if !bytes.Contains(content, []byte(want)) {
+			t.Errorf("no %s in\n%s", want, content)
+		}
 	}
 }
 

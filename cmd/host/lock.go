@@ -1,12 +1,14 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +40,32 @@ func lock(dataDir string) (*os.File, error) {
 		return nil, fmt.Errorf("writing %s: %w", f.Name(), err)
 	}
 	return f, nil
+}
+
+// waitTurn makes a data directory and waits until nobody else starts a server there, which the file that it returns keeps others
+// from doing until it is closed.
+func waitTurn(ctx context.Context, dataDir string) (*os.File, error) {
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
+	}
+	dir, err := os.Open(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			dir.Close()
+			return nil, fmt.Errorf("locking the data directory: %w", err)
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			dir.Close()
+			return nil, fmt.Errorf("waiting for another coracle up on %s: %w", dataDir, err)
+		}
+	}
 }
 
 // runningPID is the process of the server that runs on a data directory, 0 if none does. A pid file that nobody keeps locked

@@ -48,6 +48,7 @@ func (u systemdUnit) content(args []string) ([]byte, error) {
 		option("Unit", "Description", "Coracle, a Kubernetes cluster in one program"),
 		option("Unit", "Wants", "network-online.target"),
 		option("Unit", "After", "network-online.target"),
+		option("Unit", "StartLimitIntervalSec", "0"), // what keeps it from starting, a full disk say, may end by itself
 		option("Service", "Type", "notify"),
 		option("Service", "ExecStart", strings.Join(quoted, " ")),
 		option("Service", "KillMode", "process"),

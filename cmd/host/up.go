@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -36,6 +37,9 @@ func ChangedFlags(f *pflag.FlagSet) (args []string) {
 // Up starts a server with the given flags in the background, unless one runs, waits until the cluster is usable and puts it
 // into the user's kubeconfig. Again is harmless. Progress goes to out.
 func Up(ctx context.Context, o cluster.Options, flags []string, timeout time.Duration, out io.Writer) error {
+	if timeout <= 0 {
+		return fmt.Errorf("--timeout: %s is no time to wait", timeout)
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if !o.ControlPlaneOnly {
@@ -43,6 +47,11 @@ func Up(ctx context.Context, o cluster.Options, flags []string, timeout time.Dur
 			return err
 		}
 	}
+	turn, err := waitTurn(ctx, o.DataDir)
+	if err != nil {
+		return err
+	}
+	defer turn.Close()
 	began := time.Now()
 	progress := func(format string, args ...any) {
 		fmt.Fprintf(out, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
@@ -60,7 +69,7 @@ func Up(ctx context.Context, o cluster.Options, flags []string, timeout time.Dur
 	}
 	name, err := mergeContext(file, o.Admin(), o.DataDir)
 	if err != nil {
-		return err
+		return fmt.Errorf("the cluster is usable, with --kubeconfig %s: %w", o.Admin(), err)
 	}
 	progress("context %q is in %s", name, file.path)
 	printNext(out, o, file, name)
@@ -107,13 +116,10 @@ func startServer(ctx context.Context, o cluster.Options, flags []string, progres
 	if pid != 0 {
 		saved, err := os.ReadFile(filepath.Join(o.DataDir, flagsFile))
 		if err == nil && len(flags) > 0 && !slices.Equal(decodeFlags(saved), flags) {
-			return nil, fmt.Errorf("the cluster runs already, with other flags (%s); coracle down stops it", saved)
+			return nil, fmt.Errorf("the cluster runs already, with other flags (%s); coracle down stops it", strings.Join(decodeFlags(saved), " "))
 		}
 		progress("the server runs already (process %d)", pid)
 		return s, nil
-	}
-	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
 	if err := writeFile(filepath.Join(o.DataDir, flagsFile), encodeFlags(flags), 0o600, -1, -1); err != nil {
 		return nil, err
