@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 
+	"google.golang.org/grpc/metadata"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
@@ -69,10 +70,16 @@ func (r *resuming) Watch(ctx context.Context, key string, o apistorage.ListOptio
 	from, err := strconv.ParseUint(o.ResourceVersion, 10, 64)
 	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
 	if oldest := r.cached.Oldest(); err == nil && from > 0 && !initial && (oldest == 0 || from < oldest) {
-		return r.etcd.Watch(ctx, key, o)
+		return r.etcd.Watch(apart(ctx), key, o)
 	}
 	r.bookmarks.watched(ctx)
 	return r.Interface.Watch(ctx, key, o)
+}
+
+// apart keeps a watch off the stream that the watch caches have to etcd. When they ask there how far etcd is, it tells all
+// watches of the stream: also those without bookmarks, and one that has just begun before it is told what happened until then.
+func apart(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "source", "resumed")
 }
 
 // plainDecoder clears the kind of decoded objects, as conversion to an internal type would: the library leaves it in

@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	apistorage "k8s.io/apiserver/pkg/storage"
+	"k8s.io/apiserver/pkg/storage/etcd3"
+
+	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/registry/tee"
+)
+
+// What the watch caches ask etcd is not answered to watches that resume from its history.
+func TestResumedWatchSeesNoProgressOfOthers(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	b, err := Embedded(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	etcd := configMaps(t, b)
+	put := func(name string) string {
+		t.Helper()
+		o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "n"}}
+		if err := etcd.Create(ctx, "/configmaps/n/"+name, o, o, 0); err != nil {
+			t.Fatal(err)
+		}
+		return o.ResourceVersion
+	}
+	begin := put("first")
+	put("second")
+	options := apistorage.ListOptions{ResourceVersion: begin, Recursive: true, Predicate: apistorage.Everything}
+	cache, err := etcd.Watch(ctx, "/configmaps/", options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Stop()
+	resumed, err := (&resuming{etcd: etcd, cached: &tee.Source{}}).Watch(ctx, "/configmaps/", options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resumed.Stop()
+	if e := <-resumed.ResultChan(); e.Type != watch.Added {
+		t.Fatalf("the first event is %s", e.Type)
+	}
+	for e := range cache.ResultChan() { // the answer comes when etcd has told all else
+		if e.Type == watch.Bookmark {
+			break
+		}
+		if err := etcd.RequestWatchProgress(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("third")
+	if e := <-resumed.ResultChan(); e.Type != watch.Added {
+		t.Errorf("the second event is %s", e.Type)
+	}
+}
+
+// configMaps is etcd without a watch cache.
+func configMaps(t *testing.T, b *Backend) apistorage.Interface {
+	t.Helper()
+	gr := schema.GroupResource{Resource: "configmaps"}
+	types, err := scheme.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	codec, _, err := BuiltIn(types.Codecs, corev1.SchemeGroupVersion, gr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	versioner := apistorage.APIObjectVersioner{}
+	s, err := etcd3.New(b.Client, b.compactor, codec, func() runtime.Object { return &corev1.ConfigMap{} },
+		func() runtime.Object { return &corev1.ConfigMapList{} }, Root, "/configmaps/", gr, (*Encryption)(nil).of(gr),
+		etcd3.NewDefaultLeaseManagerConfig(), etcd3.NewDefaultDecoder(codec, versioner), versioner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
