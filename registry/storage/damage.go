@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,7 +30,8 @@ type state struct {
 
 // checkFiles looks for what a member's directory lacks, and reads its database once, before etcd does and changes any of it: etcd
 // opens the database in a goroutine of its own, whose panic about a damaged one ends the process, and it takes a missing log
-// for a new member, which it waits for in vain. An interrupted first start has left nothing that matters.
+// for a new member, which it waits for in vain. What an interrupted first start has left does not matter: of a log without anything,
+// with which no member can begin, it frees the directory.
 func checkFiles(dir string) error {
 	database, logs := filepath.Join(dir, "member", "snap", "db"), filepath.Join(dir, "member", "wal")
 	if _, err := os.ReadDir(logs); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -55,16 +57,21 @@ func checkFiles(dir string) error {
 	if newer(is.version, embeddedVersion) {
 		return fmt.Errorf("the database %s was written by etcd %s, which is newer than %s: %w", database, is.version, embeddedVersion, errNewer)
 	}
-	if is.applied == 0 {
+	if !logged {
+		if is.applied > 0 {
+			return fmt.Errorf("the log in %s is missing", logs)
+		}
 		return nil
 	}
-	if !logged {
-		return fmt.Errorf("the log in %s is missing", logs)
-	}
-	if last, err := lastLogged(logs); err != nil {
-		return fmt.Errorf("reading the log in %s: %w", logs, err)
-	} else if last < is.applied {
+	last, committed, err := endOfLog(logs)
+	switch {
+	case err == nil && last < is.applied:
 		return fmt.Errorf("the log in %s is cut off or damaged: it ends with entry %d, the database has entry %d", logs, last, is.applied)
+	case err == nil && is.applied == 0 && !committed:
+		err = os.RemoveAll(logs)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the log in %s: %w", logs, err)
 	}
 	return nil
 }
@@ -143,37 +150,36 @@ func version(s string) (major, minor int) {
 	return major, minor
 }
 
-// lastLogged is the index of the last entry that can be read from the log in dir. What comes after it is not looked at: etcd cuts
-// off an entry that was being written when the process ended, and says what else is wrong.
-func lastLogged(dir string) (last uint64, err error) {
+// endOfLog is the index of the last entry that can be read from the log in dir, and whether any has been committed, or may have. What
+// cannot be read is not looked at: etcd cuts off an entry that was being written when the process ended, and says what else is wrong.
+func endOfLog(dir string) (last uint64, committed bool, err error) {
 	files := filesIn(dir, ".wal")
-	if len(files) == 0 {
-		return 0, nil
-	}
 	path := files[len(files)-1]
 	var file uint64
 	if _, err := fmt.Sscanf(filepath.Base(path), "%016x-%016x.wal", &file, &last); err != nil {
-		return 0, fmt.Errorf("%s is no part of a log", path)
+		return 0, true, fmt.Errorf("%s is no part of a log", path)
 	}
 	last = max(last, 1) - 1 // the name says which entry comes first
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
 	defer f.Close()
 	decoder := wal.NewDecoder(fileutil.NewFileReader(f))
 	for record := new(walpb.Record); ; {
 		if err := decoder.Decode(record); err != nil {
 			if unreadable := new(fs.PathError); errors.As(err, &unreadable) {
-				return 0, err
+				return 0, true, err
 			}
-			return last, nil
+			return last, committed || len(files) > 1 || !errors.Is(err, io.EOF), nil
 		}
 		switch record.Type {
 		case wal.CrcType:
 			decoder.UpdateCRC(record.Crc)
 		case wal.EntryType:
 			last = wal.MustUnmarshalEntry(record.Data).Index
+		case wal.StateType:
+			committed = committed || wal.MustUnmarshalState(record.Data).Commit > 0
 		}
 	}
 }

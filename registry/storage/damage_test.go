@@ -12,6 +12,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,9 +105,24 @@ func TestAnInterruptedFirstStartIsContinued(t *testing.T) {
 		t.Fatal(err)
 	}
 	rewrite(t, filepath.Join(dir, "member", "snap", "db"), nil)
-	b, err := Embedded(context.Background(), dir)
+	if err := checkFiles(dir); err != nil {
+		t.Errorf("before there is a log: %v", err)
+	}
+	log, err := wal.Create(zap.NewNop(), filepath.Join(dir, "member", "wal"), nil)
+	if err == nil {
+		err = log.Close()
+	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	db, err := bolt.Open(filepath.Join(dir, "member", "snap", "db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	b, err := Embedded(context.Background(), dir)
+	if err != nil {
+		t.Fatalf("before there is anything in the log: %v", err)
 	}
 	b.Close()
 }
