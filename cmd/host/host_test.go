@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coracle-k8s/coracle/cmd/cluster"
 )
 
 func TestOneServerPerDataDirectory(t *testing.T) {
@@ -51,6 +53,24 @@ func TestOneStartsAServerAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Close()
+}
+
+func TestUpForgetsWhereTheLastServerWas(t *testing.T) {
+	o := cluster.Options{DataDir: t.TempDir()}
+	for range 2 { // again is harmless
+		if err := prepare(o, []string{"--https-port=1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(o.Admin(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(o, []string{"--https-port=2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(o.Admin()); !os.IsNotExist(err) {
+		t.Errorf("the last server's kubeconfig is still there (%v)", err)
+	}
 }
 
 func TestTerminateKillsWhoDoesNotListen(t *testing.T) {

@@ -3,8 +3,10 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,7 +123,7 @@ func startServer(ctx context.Context, o cluster.Options, flags []string, progres
 		progress("the server runs already (process %d)", pid)
 		return s, nil
 	}
-	if err := writeFile(filepath.Join(o.DataDir, flagsFile), encodeFlags(flags), 0o600, -1, -1); err != nil {
+	if err := prepare(o, flags); err != nil {
 		return nil, err
 	}
 	args := append([]string{"server", "--data-dir=" + o.DataDir}, withoutDataDir(flags)...)
@@ -143,4 +145,12 @@ func startServer(ctx context.Context, o cluster.Options, flags []string, progres
 		}
 	}
 	return s, nil
+}
+
+// prepare records the flags, and forgets where the last server was reached: the next one may have another port or authority.
+func prepare(o cluster.Options, flags []string) error {
+	if err := os.Remove(o.Admin()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return writeFile(filepath.Join(o.DataDir, flagsFile), encodeFlags(flags), 0o600, -1, -1)
 }
