@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// lookAgain bounds the sleep until a renewal: a machine that was suspended does not notice how much time has passed.
-	lookAgain = 24 * time.Hour
+	// lookAgain bounds the sleep until a renewal: a sleeper does not notice that the machine was suspended, or that its clock was set.
+	lookAgain = time.Hour
 	// An authority near its own end limits what it signs to ever shorter times.
 	leastWait = time.Minute
 )
@@ -63,7 +63,7 @@ func load(p pki.Pair) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// renewCertificates renews what comes near its end while the cluster runs.
+// renewCertificates renews what comes near its end while the cluster runs, or is not valid any more by a clock that was set.
 func (c *Cluster) renewCertificates(ctx context.Context) error {
 	for {
 		timer := time.NewTimer(max(leastWait, min(lookAgain, time.Until(c.renewal))))
@@ -73,12 +73,12 @@ func (c *Cluster) renewCertificates(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		if time.Now().Before(c.renewal) {
-			continue
-		}
+		before := c.renewal
 		if err := c.ensureCertificates(); err != nil {
 			return fmt.Errorf("renewing certificates: %w", err)
 		}
-		klog.InfoS("Renewed certificates", "next", c.renewal)
+		if !c.renewal.Equal(before) {
+			klog.InfoS("Renewed certificates", "next", c.renewal)
+		}
 	}
 }
