@@ -36,6 +36,8 @@ const (
 	workers = 5
 	// settle is how long after a charge by admission usage is measured again: the object is written or refused by then.
 	settle = 10 * time.Second
+	// patience is how long the first list of what is counted is waited for. What is defined no more is never listed.
+	patience = 2 * time.Second
 	// conflictPause is how long after admission came between it is tried again.
 	conflictPause = 100 * time.Millisecond
 )
@@ -85,6 +87,7 @@ func (r *controller) Reconcile(ctx context.Context, q *corev1.ResourceQuota) (re
 		again.RequeueAfter = overdue
 	}
 	status, err := decide(q, found, now)
+	err = errors.Join(err, found.uncounted)
 	same := apiequality.Semantic.DeepEqual(status.Hard, q.Status.Hard) && q.Status.Used != nil && quota.Equals(status.Used, q.Status.Used)
 	if same {
 		return again, err
@@ -118,10 +121,11 @@ func (r *controller) observe(ctx context.Context, q *corev1.ResourceQuota) (cont
 			errs = append(errs, r.client.List(ctx, &claims, in))
 		}
 		if resource, ok := counted(name); ok {
-			if n, known, err := r.count(ctx, resource, q.Namespace); known || err != nil {
+			n, known, err := r.count(ctx, resource, q.Namespace)
+			if known {
 				found.counts[name] = n
-				errs = append(errs, err)
 			}
+			found.uncounted = errors.Join(found.uncounted, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -140,6 +144,8 @@ func (r *controller) count(ctx context.Context, resource schema.GroupResource, n
 	if err != nil {
 		return 0, false, fmt.Errorf("finding the kind of %s: %w", resource, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if err := r.watch(ctx, kind); err != nil {
 		return 0, false, err
 	}

@@ -20,6 +20,8 @@ type contents struct {
 	claims   []corev1.PersistentVolumeClaim
 	// counts are the numbers of objects by the quota's name for them; what could not be counted is missing.
 	counts map[corev1.ResourceName]int
+	// uncounted is why.
+	uncounted error
 }
 
 // aliases are the names of spec.hard that count objects without saying so.

@@ -140,31 +140,53 @@ func addAllTo(q queue, requests []reconcile.Request) {
 	}
 }
 
-// watch wakes the quotas of a namespace from now on when an object of the kind is gone from it. Only the metadata of
-// such objects is held.
+// watch wakes the quotas of a namespace from now on when an object of the kind is gone from it, or is seen for the first
+// time because the kind was not served before. Only the metadata of such objects is held. It fails if they cannot be
+// listed until ctx ends: others must not wait for what may never come.
 func (r *controller) watch(ctx context.Context, kind schema.GroupVersionKind) error {
+	informer, err := r.informer(ctx, kind)
+	if err != nil {
+		return fmt.Errorf("watching %s: %w", kind, err)
+	}
+	if !informer.HasSynced() && !toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		return fmt.Errorf("watching %s: it could not be listed yet", kind)
+	}
+	return nil
+}
+
+func (r *controller) informer(ctx context.Context, kind schema.GroupVersionKind) (cache.Informer, error) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	if running := r.watched[kind]; running != nil && !running.IsStopped() {
-		return nil
+		return running, nil
 	}
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(kind)
-	informer, err := r.cache.GetInformer(ctx, object, cache.BlockUntilSynced(true))
+	informer, err := r.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {
-		return fmt.Errorf("watching %s: %w", kind, err)
+		return nil, err
 	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: func(o any) {
-		if unknown, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
-			o = unknown.Obj
+	wake := func(o any) {
+		if object, ok := o.(metav1.Object); ok {
+			addAllTo(r.queue, in(context.Background(), r.client, object.GetNamespace()))
 		}
-		if gone, ok := o.(metav1.Object); ok {
-			addAllTo(r.queue, in(context.Background(), r.client, gone.GetNamespace()))
-		}
-	}})
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(o any, first bool) {
+			if first {
+				wake(o)
+			}
+		},
+		DeleteFunc: func(o any) {
+			if unknown, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
+				o = unknown.Obj
+			}
+			wake(o)
+		},
+	})
 	if err != nil {
-		return fmt.Errorf("watching %s: %w", kind, err)
+		return nil, err
 	}
 	r.watched[kind] = informer
-	return nil
+	return informer, nil
 }
