@@ -145,7 +145,7 @@ func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 		BcryptCost:                  4,
 		TokenTTL:                    300,
 		CompactionBatchLimit:        1000,
-		WatchProgressNotifyInterval: 10 * time.Minute,
+		WatchProgressNotifyInterval: time.Minute, // bookmarks of watches that read etcd's history: more often than it is compacted
 		DowngradeCheckTime:          5 * time.Second,
 		WarningApplyDuration:        time.Second,
 		WarningUnaryRequestDuration: time.Second,

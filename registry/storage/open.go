@@ -70,6 +70,7 @@ func (r *resuming) Watch(ctx context.Context, key string, o apistorage.ListOptio
 	from, err := strconv.ParseUint(o.ResourceVersion, 10, 64)
 	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
 	if oldest := r.cached.Oldest(); err == nil && from > 0 && !initial && (oldest == 0 || from < oldest) {
+		o.ProgressNotify = o.Predicate.AllowWatchBookmarks
 		return r.etcd.Watch(apart(ctx), key, o)
 	}
 	r.bookmarks.watched(ctx)

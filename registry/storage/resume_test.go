@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -62,6 +63,37 @@ func TestResumedWatchSeesNoProgressOfOthers(t *testing.T) {
 	put("third")
 	if e := <-resumed.ResultChan(); e.Type != watch.Added {
 		t.Errorf("the second event is %s", e.Type)
+	}
+}
+
+// A resumed watch of what never changes must learn new revisions before its own is compacted.
+func TestResumedWatchHasBookmarks(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	b, err := Embedded(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	if interval := v3rpc.GetProgressReportInterval(); interval > 2*time.Minute {
+		t.Errorf("etcd tells its revision every %v, but drops revisions after 5 minutes", interval)
+	}
+	for range 2 { // and then nothing happens any more
+		if _, err := b.Client.Put(ctx, "/elsewhere", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v3rpc.SetProgressReportInterval(10 * time.Millisecond)
+	defer v3rpc.SetProgressReportInterval(time.Minute)
+	options := apistorage.ListOptions{ResourceVersion: "1", Recursive: true, Predicate: apistorage.Everything}
+	options.Predicate.AllowWatchBookmarks = true
+	resumed, err := (&resuming{etcd: configMaps(t, b), cached: &tee.Source{}}).Watch(ctx, "/configmaps/", options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resumed.Stop()
+	if e := <-resumed.ResultChan(); e.Type != watch.Bookmark {
+		t.Errorf("the first event is %s", e.Type)
 	}
 }
 
