@@ -124,9 +124,10 @@ func TestTokensLiveAsLongAsWhatTheyAreBoundTo(t *testing.T) {
 	if err := admin.Pods("default").Delete(ctx, "pod", *metav1.NewDeleteOptions(0)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := withToken(t, r, tokens[1]).Discovery().ServerVersion(); !apierrors.IsUnauthorized(err) {
-		t.Errorf("a token of a Pod that is gone: %v", err)
-	}
+	eventually(t, "the token of a Pod that is gone is refused", func() bool {
+		_, err := withToken(t, r, tokens[1]).Discovery().ServerVersion()
+		return apierrors.IsUnauthorized(err)
+	})
 }
 
 func TestNobodyGrantsWhatTheyDoNotHold(t *testing.T) {
