@@ -12,6 +12,7 @@ import (
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/cmd/part"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 )
 
@@ -31,7 +32,7 @@ type Agent struct {
 // Start runs the node of a machine that has joined. It returns at once; the node goes on until ctx ends or Stop is called, whether
 // or not the server is there.
 func Start(ctx context.Context, o Options) (*Agent, error) {
-	part.RegisterMetrics()
+	part.Prepare()
 	id, err := openIdentity(o)
 	if err != nil {
 		return nil, err
@@ -43,18 +44,18 @@ func Start(ctx context.Context, o Options) (*Agent, error) {
 	a.way = newConnection(o.Server, id.ca, id.client.current.Load)
 	id.client.changed = a.way.renew
 	ctx, a.stop = context.WithCancel(ctx)
-	go a.run(ctx)
+	guard.Go("agent", func() { a.run(ctx) })
 	return a, nil
 }
 
 func (a *Agent) run(ctx context.Context) {
 	defer close(a.ended)
 	defer a.way.close()
-	var parts sync.WaitGroup
+	var parts guard.Group
 	defer parts.Wait()
 	all := append(node.New(a.options.Options, a.connect).Parts(), part.Part{Name: "certificates", Run: a.renewCertificates})
 	for _, p := range all {
-		parts.Go(func() { p.KeepRunning(ctx) })
+		parts.Go(p.Name, func() { p.KeepRunning(ctx) })
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/cmd/part"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/registry/server"
 )
@@ -46,7 +47,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := o.Complete(); err != nil {
 		return nil, err
 	}
-	part.RegisterMetrics()
+	part.Prepare()
 	listener, err := listen(o.BindAddress, max(o.HTTPSPort, 0))
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		core := c.api.Informers().Core().V1()
 		return objects.NewShared(core.ConfigMaps(), core.Secrets())
 	})
-	go c.run(running)
+	guard.Go("cluster", func() { c.run(running) })
 	select {
 	case <-c.api.Ready():
 		return c, nil
@@ -89,8 +90,8 @@ func (c *Cluster) run(ctx context.Context) {
 	defer c.stop()
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAPI()
-	var parts sync.WaitGroup
-	parts.Go(func() {
+	var parts guard.Group
+	parts.Go("parts", func() {
 		defer stopAPI()
 		c.runParts(ctx)
 	})
@@ -108,9 +109,9 @@ func (c *Cluster) runParts(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	var parts sync.WaitGroup
+	var parts guard.Group
 	for _, p := range c.parts() {
-		parts.Go(func() { p.KeepRunning(ctx) })
+		parts.Go(p.Name, func() { p.KeepRunning(ctx) })
 	}
 	parts.Wait()
 }

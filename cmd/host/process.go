@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -31,10 +33,10 @@ func detach(args []string, logFile string) (<-chan struct{}, error) {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	exited := make(chan struct{})
-	go func() {
+	guard.Go("waiting for the server", func() {
 		_ = cmd.Wait() // the log says why
 		close(exited)
-	}()
+	})
 	return exited, nil
 }
 

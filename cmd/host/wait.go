@@ -12,13 +12,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // waitUsable returns when the cluster is usable, or when its server has ended, with the reason from its log.
 func (s *server) waitUsable(ctx context.Context, o cluster.Options, progress func(string, ...any)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go s.watchExit(ctx, cancel)
+	guard.Go("watching the server", func() { s.watchExit(ctx, cancel) })
 	err := s.usable(ctx, o, progress)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errServerEnded) {
 		return fmt.Errorf("the server ended: %s", s.lastWords())

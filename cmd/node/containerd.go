@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
@@ -21,13 +22,13 @@ func (n *Node) runContainerd(ctx context.Context) error {
 	n.runtimeStarted()
 	loaded := make(chan struct{})
 	loading, stop := context.WithCancel(ctx)
-	go func() {
+	guard.Go("loading images", func() {
 		defer close(loaded)
 		n.loadImages(loading, r.Endpoint())
-	}()
+	})
 	defer func() { stop(); <-loaded }()
 	ended := make(chan error, 1)
-	go func() { ended <- r.Wait() }()
+	guard.Go("waiting for containerd", func() { ended <- r.Wait() })
 	select {
 	case <-ctx.Done():
 		return nil

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/coracle-k8s/coracle/cmd/part"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/network"
 	"github.com/coracle-k8s/coracle/proxy"
 	"github.com/coracle-k8s/coracle/proxy/dns"
@@ -40,5 +41,5 @@ func (n *Node) runProxy(ctx context.Context) error {
 	}
 	defer part.Expose(append(p.Collectors(), names.Collectors()...))()
 	api.Informers.Start(ctx.Done())
-	return part.Together(ctx, part.Part{Name: "proxy", Run: p.Run}, part.Part{Name: "dns", Run: names.Run})
+	return guard.Together(ctx, guard.Task{Work: "proxy", Run: p.Run}, guard.Task{Work: "dns", Run: names.Run})
 }

@@ -4,14 +4,16 @@ package part
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Part of a process: controllers, scheduler, kubelet, proxy. Run blocks until ctx ends.
@@ -33,8 +35,24 @@ var restarts = metrics.NewCounterVec(&metrics.CounterOpts{
 	StabilityLevel: metrics.ALPHA,
 }, []string{"part"})
 
-// RegisterMetrics is for the process, not for each cluster in it: registered again is no error.
-func RegisterMetrics() { _ = legacyregistry.Register(restarts) }
+// registerMetrics is for the process, not for each cluster in it: registered again is no error.
+func registerMetrics() {
+	_ = legacyregistry.Register(restarts)
+	guard.RegisterMetrics()
+}
+
+// containLibraries makes panics in libraries' workers, informers' handlers among them, end what they were doing and not the
+// process: client-go recovers them, and would throw them again.
+var containLibraries = sync.OnceFunc(func() {
+	utilruntime.ReallyCrash = false
+	utilruntime.PanicHandlers = append(utilruntime.PanicHandlers, func(context.Context, any) { guard.Count("library") })
+})
+
+// Prepare touches what is global to the process. Doing it again is harmless.
+func Prepare() {
+	containLibraries()
+	registerMetrics()
+}
 
 // KeepRunning runs the part. If it ends before ctx does, with an error or a panic, it is run again, so that no part takes
 // the others down with it. It returns when ctx has ended and the part with it.
@@ -61,35 +79,14 @@ func (p Part) KeepRunning(ctx context.Context) {
 	}
 }
 
-func (p Part) runOnce(ctx context.Context) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic in %s: %v\n%s", p.Name, r, debug.Stack())
-		}
-	}()
-	if err := p.Run(ctx); err != nil {
+func (p Part) runOnce(ctx context.Context) error {
+	if err := guard.Call(p.Name, func() error { return p.Run(ctx) }); err != nil {
 		return err
 	}
 	if ctx.Err() == nil {
 		return errors.New("ended by itself")
 	}
 	return nil
-}
-
-// Together runs all parts, ends them when the first ends, and returns its error when all have ended.
-func Together(ctx context.Context, parts ...Part) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, len(parts))
-	for _, p := range parts {
-		go func() { ended <- p.runOnce(ctx) }()
-	}
-	first := <-ended
-	cancel()
-	for range len(parts) - 1 {
-		<-ended // canceled: the first error is the reason
-	}
-	return first
 }
 
 // Expose adds metrics to those of the process until the function that it returns is called. Of several clusters in one process

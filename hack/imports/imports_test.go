@@ -16,14 +16,15 @@ const module = "github.com/coracle-k8s/coracle/"
 // allowed lists, for each top-level folder, those that it may import besides itself.
 var allowed = map[string][]string{
 	"apis":        {},
+	"guard":       {},
 	"generated":   {"apis"},
-	"registry":    {"generated", "apis"},
-	"controllers": {"generated", "apis"},
-	"kubelet":     {"generated", "apis"},
-	"proxy":       {"generated", "apis"},
-	"cmd":         {"registry", "controllers", "kubelet", "proxy", "generated", "apis"},
-	"e2e":         {"cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis"},
-	"hack":        {"e2e", "cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis"},
+	"registry":    {"generated", "apis", "guard"},
+	"controllers": {"generated", "apis", "guard"},
+	"kubelet":     {"generated", "apis", "guard"},
+	"proxy":       {"generated", "apis", "guard"},
+	"cmd":         {"registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard"},
+	"e2e":         {"cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard"},
+	"hack":        {"e2e", "cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard"},
 	"demo":        {},
 }
 
