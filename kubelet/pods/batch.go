@@ -2,13 +2,11 @@ package pods
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime/debug"
-	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // batch is actions under way.
@@ -35,23 +33,30 @@ func (w *worker) act(ctx context.Context, f facts, p plan) (again time.Duration,
 			return p.wake, false, nil
 		}
 	}
-	switch {
-	case p.done:
+	if p.done {
 		gone, err = w.conclude(ctx, f)
 		return p.wake, gone, err
-	case len(p.actions) == 0 && !w.mustKeepVolumes(f):
-		return p.wake, false, nil
-	case len(p.actions) == 0:
-		p.actions = []action{keepVolumes{}}
+	}
+	due, left := w.due(f, p)
+	if len(due) > 0 {
+		w.begin(ctx, f, due, p.finishing, grace)
+	}
+	return sooner(p.wake, left), false, nil
+}
+
+// due are the actions to carry out now, and how long the others wait that failed before.
+func (w *worker) due(f facts, p plan) (due []action, left time.Duration) {
+	actions := p.actions
+	if !p.finishing && w.mustKeepVolumes(f) {
+		actions = append(actions[:len(actions):len(actions)], keepVolumes{})
 	}
 	w.mu.Lock()
-	paused := w.paused != nil
-	w.mu.Unlock()
-	if paused && !p.finishing {
-		return p.wake, false, nil
+	defer w.mu.Unlock()
+	due, left = w.pauses.due(actions, time.Now())
+	if last := len(due) - 1; last > 0 && due[last] == (keepVolumes{}) {
+		due = due[:last] // what starts a container takes the volumes over, too
 	}
-	w.begin(ctx, f, p, grace)
-	return p.wake, false, nil
+	return due, left
 }
 
 // mustKeepVolumes tells whether the Pod runs since before this process: its volumes must be taken over, or nothing keeps
@@ -62,65 +67,63 @@ func (w *worker) mustKeepVolumes(f facts) bool {
 	return !w.volumesKept && f.runtime.HasReadySandbox()
 }
 
-// begin starts a batch. When it ends the worker looks again; after a failure not before a pause.
-func (w *worker) begin(ctx context.Context, f facts, p plan, grace int64) {
+// begin starts a batch. When it ends the worker looks again; what failed is not tried again before a pause.
+func (w *worker) begin(ctx context.Context, f facts, actions []action, finishing bool, grace int64) {
 	ctx, cancel := context.WithCancel(ctx)
-	b := &batch{cancel: cancel, done: make(chan struct{}), stopping: p.finishing, grace: grace}
+	b := &batch{cancel: cancel, done: make(chan struct{}), stopping: finishing, grace: grace}
 	w.mu.Lock()
 	w.batch = b
 	w.mu.Unlock()
-	w.Manager.running.Go(func() {
+	w.Manager.running.Go("batch of a pod's actions", func() {
 		defer w.poke()
 		defer close(b.done)
 		defer cancel()
-		err := w.carryOut(ctx, f, p)
-		if err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Pod step failed")
-		}
-		if ctx.Err() != nil {
-			err = nil
-		}
-		w.rest(err)
+		w.carryOut(ctx, f, actions)
 	})
 }
 
-// rest begins a pause after a batch that failed, longer each time.
-func (w *worker) rest(failure error) {
+// carryOut takes one action after the other. Without a sandbox nothing more can be done; a container that could not be stopped is not
+// started; nothing else that fails holds up the rest.
+func (w *worker) carryOut(ctx context.Context, f facts, actions []action) {
+	run := &run{worker: w, pod: f.pod, observed: f.runtime}
+	unstopped := map[string]bool{}
+	for _, a := range actions {
+		if start, is := a.(startContainer); is && unstopped[start.spec.Name] {
+			continue
+		}
+		err := guard.Call("pod action", func() error { return run.do(ctx, a) })
+		if ctx.Err() != nil {
+			return
+		}
+		w.tried(a, err)
+		if err == nil {
+			continue
+		}
+		klog.FromContext(ctx).Error(err, "Pod step failed")
+		switch a := a.(type) {
+		case startSandbox:
+			return
+		case stopContainer:
+			unstopped[a.spec.Name] = true
+		}
+	}
+}
+
+// tried remembers how an action ended.
+func (w *worker) tried(a action, failure error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.paused != nil {
-		w.paused.Stop()
-		w.paused = nil
-	}
 	if failure == nil {
-		w.pause = 0
+		delete(w.pauses, a.key())
 		return
 	}
-	w.pause = min(max(2*w.pause, firstRetry), lastRetry)
-	pause := w.pause
-	var why *Reasoned
-	if errors.As(failure, &why) && strings.HasSuffix(why.Reason, "BackOff") {
-		pause = max(pause, time.Until(why.Retry))
-	}
-	w.paused = time.AfterFunc(pause, w.resume)
+	w.pauses.failed(a.key(), failure, time.Now())
 }
 
-// resume ends the pause after a failure.
-func (w *worker) resume() {
-	w.mu.Lock()
-	w.paused = nil
-	w.mu.Unlock()
-	w.poke()
-}
-
-// resetRetry ends the pause because what failed may work now.
+// resetRetry ends all pauses because what failed may work now.
 func (w *worker) resetRetry() {
 	w.mu.Lock()
-	if w.paused != nil {
-		w.paused.Stop()
-		w.paused = nil
-	}
-	w.pause = 0
+	clear(w.pauses)
 	w.mu.Unlock()
 	w.poke()
 }
@@ -133,25 +136,4 @@ func (w *worker) halt() {
 	if b != nil {
 		<-b.done
 	}
-}
-
-func (w *worker) carryOut(ctx context.Context, f facts, p plan) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.Join(err, fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
-		}
-	}()
-	run := &run{worker: w, pod: f.pod, observed: f.runtime}
-	for _, a := range p.actions {
-		if ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		if e := run.do(ctx, a); e != nil {
-			err = errors.Join(err, e)
-			if _, next := a.(startContainer); !next {
-				return err
-			}
-		}
-	}
-	return err
 }

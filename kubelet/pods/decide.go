@@ -42,8 +42,9 @@ type plan struct {
 	wake time.Duration
 }
 
-// An action changes the runtime. Actions of a plan are carried out in order.
-type action interface{ isAction() }
+// An action changes the runtime. Actions of a plan are carried out in order. Its key tells it from the others of its Pod: one that
+// fails is tried again after a pause of its own.
+type action interface{ key() string }
 
 type (
 	// startSandbox gives the Pod fresh namespaces. What is left of earlier ones is stopped before.
@@ -68,11 +69,11 @@ type (
 	}
 )
 
-func (startSandbox) isAction()   {}
-func (stopPod) isAction()        {}
-func (startContainer) isAction() {}
-func (stopContainer) isAction()  {}
-func (keepVolumes) isAction()    {}
+func (startSandbox) key() string     { return "sandbox" }
+func (stopPod) key() string          { return "stop" }
+func (a startContainer) key() string { return "start " + a.spec.Name }
+func (a stopContainer) key() string  { return "stop " + a.id }
+func (keepVolumes) key() string      { return "volumes" }
 
 // kind is the role of a container in its Pod.
 type kind string

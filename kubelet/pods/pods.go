@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 	"github.com/coracle-k8s/coracle/kubelet/logs"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
@@ -34,7 +35,7 @@ type Manager struct {
 	mu      sync.Mutex
 	ctx     context.Context
 	workers map[types.UID]*worker
-	running sync.WaitGroup
+	running guard.Group
 }
 
 // New returns a manager that does nothing yet.
@@ -60,7 +61,7 @@ func (m *Manager) Run(ctx context.Context) {
 }
 
 func (m *Manager) start(w *worker) {
-	m.running.Go(func() { w.run(m.ctx) })
+	m.running.Keep(m.ctx, "pod worker", w.run)
 }
 
 // Update tells of a Pod that the API has, new or changed.

@@ -19,7 +19,7 @@ var resizable = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 // resize is the action that gives running containers what they are now entitled to.
 type resize struct{ containers []*corev1.Container }
 
-func (resize) isAction() {}
+func (resize) key() string { return "resize" }
 
 // entitled returns the Pod with the resources that the node has granted it, and why it has not granted what the
 // specification asks for. A Pod that never ran here is granted what it asks for: admission has seen to that.

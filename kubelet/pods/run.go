@@ -16,11 +16,12 @@ type run struct {
 	pod      *corev1.Pod
 	observed *runtime.Pod
 
-	prepared  bool
-	sandboxID string
-	sandbox   *runtimeapi.PodSandboxConfig
-	podIPs    []string
-	userNS    *runtimeapi.UserNamespace
+	prepared   bool
+	unprepared error
+	sandboxID  string
+	sandbox    *runtimeapi.PodSandboxConfig
+	podIPs     []string
+	userNS     *runtimeapi.UserNamespace
 }
 
 func (r *run) do(ctx context.Context, a action) error {
@@ -42,11 +43,15 @@ func (r *run) do(ctx context.Context, a action) error {
 }
 
 // prepare takes the steps that come before anything is started in a Pod. Each can be repeated, and each is undone by
-// conclude whether it was taken or not.
+// conclude whether it was taken or not. A batch takes them once: what is not ready for one container is not for the next.
 func (r *run) prepare(ctx context.Context) error {
-	if r.prepared {
-		return nil
+	if !r.prepared {
+		r.prepared, r.unprepared = true, r.takeSteps(ctx)
 	}
+	return r.unprepared
+}
+
+func (r *run) takeSteps(ctx context.Context) error {
 	steps := []struct {
 		name string
 		do   func(context.Context) error
@@ -61,7 +66,6 @@ func (r *run) prepare(ctx context.Context) error {
 			return fmt.Errorf("preparing %s: %w", step.name, err)
 		}
 	}
-	r.prepared = true
 	return nil
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
@@ -58,10 +58,11 @@ func (r *run) stopContainers(ctx context.Context, grace int64) error {
 		return nil
 	}
 	order := newTermination(r.pod, alive)
-	var group sync.WaitGroup
+	var group guard.Group
 	errs := make([]error, len(alive))
 	for i, c := range alive {
-		group.Go(func() {
+		errs[i] = fmt.Errorf("stopping container %s: ended by a panic", c.Name)
+		group.Go("stop of a container", func() {
 			errs[i] = r.stopOne(ctx, c, r.specOf(c), fmt.Sprintf("Stopping container %s", c.Name), grace, order)
 		})
 	}

@@ -2,9 +2,7 @@ package pods
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -38,8 +38,7 @@ type worker struct {
 	hooked   map[string]bool // containers whose preStop hook has run, by ID
 	hooking  map[string]bool // containers whose postStart hook runs, by ID
 	batch    *batch
-	pause    time.Duration // after the last batch, which failed; 0 if it did not
-	paused   *time.Timer   // runs while the pause does
+	pauses   pauses
 	accepted bool
 	// volumesKept says that this process keeps the Pod's volumes up to date.
 	volumesKept bool
@@ -51,7 +50,7 @@ type worker struct {
 func newWorker(m *Manager, pod *corev1.Pod) *worker {
 	w := &worker{
 		Manager: m, uid: pod.UID, pod: pod, wake: make(chan struct{}, 1), seen: &runtime.Pod{UID: pod.UID},
-		failures: map[string]status.Waiting{}, told: map[string]string{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{},
+		failures: map[string]status.Waiting{}, told: map[string]string{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{}, pauses: pauses{},
 	}
 	w.poke()
 	return w
@@ -64,8 +63,12 @@ func (w *worker) poke() {
 	}
 }
 
+// setPod tells of the Pod as it now is. What failed may work with a changed one.
 func (w *worker) setPod(pod *corev1.Pod, removed bool) {
 	w.mu.Lock()
+	if removed != w.removed || pod.Generation != w.pod.Generation || !ptr.Equal(pod.DeletionGracePeriodSeconds, w.pod.DeletionGracePeriodSeconds) {
+		clear(w.pauses)
+	}
 	w.pod = pod
 	w.removed = w.removed || removed
 	w.mu.Unlock()
@@ -86,6 +89,7 @@ func (w *worker) judge(v status.Verdict) {
 	w.mu.Lock()
 	if w.verdict == nil {
 		w.verdict = &v
+		clear(w.pauses)
 	}
 	w.mu.Unlock()
 	w.poke()
@@ -117,7 +121,12 @@ func (w *worker) run(ctx context.Context) {
 			w.halt()
 			return
 		}
-		again, gone, err := w.step(ctx)
+		var again time.Duration
+		var gone bool
+		err := guard.Call("pod step", func() (err error) {
+			again, gone, err = w.step(ctx)
+			return err
+		})
 		if ctx.Err() != nil {
 			continue
 		}
@@ -139,13 +148,8 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// step is one round: observe, decide, report, act. A panic is an error of this Pod alone.
+// step is one round: observe, decide, report, act.
 func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
 	w.mu.Lock()
 	earlier := w.seen
 	w.mu.Unlock()
