@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -232,4 +233,29 @@ func TestWhatProbesEndAgainAndAgainIsHeldBack(t *testing.T) {
 	if p.waiting["m"].Reason != "CrashLoopBackOff" || p.wake != 9*time.Second {
 		t.Errorf("got %+v, wake %s", p.waiting, p.wake)
 	}
+}
+
+func TestSidecarThatStartedBeforeThisProcessLetsMainContainersStartAgain(t *testing.T) {
+	onNode(t, func(n *testNode) {
+		pod := spec(corev1.RestartPolicyAlways, "s m")
+		n.probes.started = ptr.To(true)
+		n.add(pod)
+		n.wantStates(pod, "s=running m=running")
+		pod.Status = n.Status.Latest(pod)
+
+		n.stop()
+
+		// Another process: its probes have found nothing yet.
+		n.probes.started = nil
+		again := newTestNode(n.T, n.dir, []*corev1.Pod{pod}, func(c *Config) { c.Runtime, c.Probes = n.runtime, n.probes })
+		defer again.stop()
+		again.runtime = n.runtime
+		again.ends(pod, "m", 1)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		again.wantStates(pod, "s=running m=running")
+		if n.runtime.instances("m") < 2 {
+			t.Error("the main container was not started again")
+		}
+	})
 }

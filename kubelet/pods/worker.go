@@ -183,18 +183,34 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 func (w *worker) facts(observed *runtime.Pod) facts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	old := w.Status.Latest(w.pod)
 	return facts{
 		pod: w.pod, runtime: observed, now: time.Now(), backoff: &w.backoff, verdict: w.verdict, removed: w.removed,
-		old: w.Status.Latest(w.pod), actuated: maps.Clone(w.actuated),
+		old: old, actuated: maps.Clone(w.actuated),
 		startup: func(id string) *bool {
-			startup, _, _ := w.Probes.Findings(id)
-			return startup
+			if startup, _, _ := w.Probes.Findings(id); startup != nil || !hasStarted(&old, id) {
+				return startup
+			}
+			return ptr.To(true)
 		},
 		liveness: func(id string) *bool {
 			_, _, liveness := w.Probes.Findings(id)
 			return liveness
 		},
 	}
+}
+
+// hasStarted tells whether a status says of a container instance that it has started. It stays so when another process takes over, which
+// does not know what the startup probe said.
+func hasStarted(s *corev1.PodStatus, id string) bool {
+	for _, list := range [][]corev1.ContainerStatus{s.InitContainerStatuses, s.ContainerStatuses} {
+		for i := range list {
+			if _, known, _ := strings.Cut(list[i].ContainerID, "://"); known == id {
+				return list[i].Started != nil && *list[i].Started
+			}
+		}
+	}
+	return false
 }
 
 // judgeQuietly remembers a verdict and records it once.
