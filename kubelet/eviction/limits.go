@@ -71,13 +71,14 @@ func exceeded(pod *corev1.Pod, h held) string {
 	if limit := limits[corev1.ResourceEphemeralStorage]; h.total().Bytes > limit.Value() {
 		return fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
 	}
-	for i := range pod.Spec.Containers {
-		c := &pod.Spec.Containers[i]
+	message := ""
+	core.Containers(&pod.Spec, func(c *corev1.Container) bool {
 		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name].Bytes > limit.Value() {
-			return fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", c.Name, limit.String())
+			message = fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", c.Name, limit.String())
 		}
-	}
-	return ""
+		return message == ""
+	})
+	return message
 }
 
 // hasDiskLimit says whether the Pod's containers are limited in what they hold on disk.

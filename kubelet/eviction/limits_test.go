@@ -39,6 +39,9 @@ func holding(volumeLimit string, medium corev1.StorageMedium, limits ...string) 
 func TestPodsThatExceedTheirLimits(t *testing.T) {
 	critical := holding("10", "", "10")
 	critical.Spec.Priority = ptr.To[int32](systemCritical)
+	besideSidecar := holding("", "", "10", "100")
+	besideSidecar.Spec.InitContainers, besideSidecar.Spec.Containers = besideSidecar.Spec.Containers[:1], besideSidecar.Spec.Containers[1:]
+	besideSidecar.Spec.InitContainers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
 	for _, tt := range []struct {
 		name           string
 		pod            *corev1.Pod
@@ -53,6 +56,7 @@ func TestPodsThatExceedTheirLimits(t *testing.T) {
 		{"a volume in memory", holding("10", corev1.StorageMediumMemory, ""), 11, 0, 0, false, false, ""},
 		{"a volume with a limit of zero", holding("0", "", ""), 11, 0, 0, false, false, ""},
 		{"a container", holding("", "", "10", "100"), 0, 11, 0, true, true, `Container a exceeded its local ephemeral storage limit "10". `},
+		{"a sidecar", besideSidecar, 0, 11, 0, true, true, `Container a exceeded its local ephemeral storage limit "10". `},
 		{"all together", holding("", "", "10", "10"), 5, 8, 8, true, true, "Pod ephemeral local storage usage exceeds the total limit of containers 20. "},
 		{"a container without a limit beside one with", holding("", "", "10", ""), 0, 5, 6, true, true, "Pod ephemeral local storage usage exceeds the total limit of containers 10. "},
 		{"volumes in memory do not count", holding("", corev1.StorageMediumMemory, "10"), 100, 10, 0, false, true, ""},
