@@ -20,7 +20,8 @@ import (
 	"github.com/coracle-k8s/coracle/registry/tee"
 )
 
-// open is the library's StorageDecorator: etcd, the tee and the watch cache above them, and resuming watches above all.
+// open is the library's StorageDecorator: etcd, the tee and the watch cache above them, resuming watches above those, and
+// checks of what is asked above all.
 func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string,
 	keyFunc func(runtime.Object) (string, error), newFunc, newListFunc func() runtime.Object,
 	attributes apistorage.AttrFunc, triggers apistorage.IndexerFuncs, indexers *cache.Indexers) (apistorage.Interface, factory.DestroyFunc, error) {
@@ -47,7 +48,7 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 	}
 	reads := cacher.NewCacheDelegator(cached, etcd)
 	var once sync.Once
-	return &resuming{reads, etcd, source, clock}, func() {
+	return checked{&resuming{reads, etcd, source, clock}}, func() {
 		once.Do(func() {
 			reads.Stop()
 			cached.Stop()
