@@ -41,8 +41,9 @@ func jobs() *resource.Resource[*job] {
 			}
 			return core.PodTemplateWarnings(&j.Spec.Template, &old.Spec.Template, at)
 		},
-		Dependents:   rest.OrphanDependents,
-		UnknownField: `field label "%s" not supported for Job`,
+		Dependents:    rest.OrphanDependents,
+		OrphanWarning: "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+		UnknownField:  `field label "%s" not supported for Job`,
 		Fields: []resource.Field[*job]{
 			{Path: "status.successful", Value: func(j *job) string { return strconv.Itoa(int(j.Status.Succeeded)) }},
 		},

@@ -17,5 +17,6 @@ func deviceClasses() *resource.Resource[*deviceClass] {
 		Generation:     func(c *deviceClass) any { return &c.Spec },
 		ValidateCreate: func(c *deviceClass) field.ErrorList { return dra.ValidateDeviceClass(c, nil, checkSelector) },
 		ValidateUpdate: func(c, old *deviceClass) field.ErrorList { return dra.ValidateDeviceClass(c, old, checkSelector) },
+		ReturnDeleted:  true,
 	})
 }

@@ -17,7 +17,7 @@ type claim = resourcev1.ResourceClaim
 // ResourceClaims ask for devices. What they get is in the status.
 func resourceClaims(c Config) *resource.Resource[*claim] {
 	return resource.Define(resource.Definition[*claim]{
-		Name: "resourceclaims", Namespaced: true,
+		Name: "resourceclaims", Namespaced: true, ReturnDeleted: true,
 		Default: dra.DefaultResourceClaim,
 		ValidateRequest: func(_ context.Context, obj, old *claim) field.ErrorList {
 			if old != nil {

@@ -15,7 +15,7 @@ type template = resourcev1.ResourceClaimTemplate
 // ResourceClaimTemplates are what claims of pods are made of.
 func resourceClaimTemplates(c Config) *resource.Resource[*template] {
 	return resource.Define(resource.Definition[*template]{
-		Name: "resourceclaimtemplates", Namespaced: true,
+		Name: "resourceclaimtemplates", Namespaced: true, ReturnDeleted: true,
 		Default: dra.DefaultResourceClaimTemplate,
 		ValidateRequest: func(_ context.Context, t, old *template) field.ErrorList {
 			if old != nil {

@@ -27,6 +27,7 @@ func resourceSlices() *resource.Resource[*slice] {
 		Generation:       func(s *slice) any { return &s.Spec },
 		ValidateCreate:   func(s *slice) field.ErrorList { return dra.ValidateSlice(s, nil) },
 		ValidateUpdate:   dra.ValidateSlice,
+		ReturnDeleted:    true,
 		Warnings: func(_ context.Context, s, _ *slice) []string {
 			if s.Spec.Driver == strings.ToLower(s.Spec.Driver) {
 				return nil

@@ -30,6 +30,7 @@ func csiDrivers() *resource.Resource[*csiDriver] {
 		PrepareForUpdate: countChanges,
 		ValidateCreate:   volume.ValidateCSIDriver,
 		ValidateUpdate:   volume.ValidateCSIDriverUpdate,
+		ReturnDeleted:    true,
 		Warnings:         csiDriverWarnings,
 		VersionRequired:  true,
 		Columns: []resource.Column[*csiDriver]{

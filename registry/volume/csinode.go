@@ -15,6 +15,7 @@ func csiNodes() *resource.Resource[*csiNode] {
 		Name:            "csinodes",
 		ValidateCreate:  volume.ValidateCSINode,
 		ValidateUpdate:  volume.ValidateCSINodeUpdate,
+		ReturnDeleted:   true,
 		VersionRequired: true,
 		Columns: []resource.Column[*csiNode]{
 			{Name: "Drivers", Type: "integer", Description: "Drivers indicates the number of CSI drivers registered on the node", Cell: func(n *csiNode) any {

@@ -26,6 +26,7 @@ func storageClasses() *resource.Resource[*storageClass] {
 		Default:        volume.DefaultStorageClass,
 		ValidateCreate: volume.ValidateStorageClass,
 		ValidateUpdate: volume.ValidateStorageClassUpdate,
+		ReturnDeleted:  true,
 		Columns: []resource.Column[*storageClass]{
 			name,
 			{Name: "Provisioner", Description: doc["provisioner"], Cell: func(c *storageClass) any { return c.Provisioner }},

@@ -17,6 +17,7 @@ func volumeAttachments() *resource.Resource[*attachment] {
 		Name:            "volumeattachments",
 		ValidateCreate:  volume.ValidateVolumeAttachment,
 		ValidateUpdate:  volume.ValidateVolumeAttachmentUpdate,
+		ReturnDeleted:   true,
 		VersionRequired: true,
 		Columns: []resource.Column[*attachment]{
 			{Name: "Attacher", Format: "name", Description: doc["attacher"], Cell: func(a *attachment) any { return a.Spec.Attacher }},

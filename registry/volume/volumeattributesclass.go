@@ -15,6 +15,7 @@ func volumeAttributesClasses() *resource.Resource[*attributesClass] {
 		Name: "volumeattributesclasses", Short: []string{"vac"},
 		Validate:       volume.ValidateVolumeAttributesClass,
 		ValidateUpdate: volume.ValidateVolumeAttributesClassUpdate,
+		ReturnDeleted:  true,
 		Columns: []resource.Column[*attributesClass]{
 			{Name: "DriverName", Description: storagev1.VolumeAttributesClass{}.SwaggerDoc()["driverName"], Cell: func(c *attributesClass) any { return c.DriverName }},
 		},
