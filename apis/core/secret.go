@@ -45,8 +45,11 @@ func ValidateSecret(s *corev1.Secret) field.ErrorList {
 		return ok
 	}
 	requireJSON := func(key string) {
-		if require(key) && !json.Valid(s.Data[key]) {
-			errs = append(errs, field.Invalid(data.Key(key), "<secret contents redacted>", jsonProblem(s.Data[key])))
+		if !require(key) {
+			return
+		}
+		if err := json.Unmarshal(s.Data[key], &map[string]any{}); err != nil {
+			errs = append(errs, field.Invalid(data.Key(key), "<secret contents redacted>", err.Error()))
 		}
 	}
 	switch s.Type {
@@ -74,14 +77,6 @@ func ValidateSecret(s *corev1.Secret) field.ErrorList {
 		require(corev1.TLSPrivateKeyKey)
 	}
 	return errs
-}
-
-func jsonProblem(text []byte) string {
-	var any map[string]any
-	if err := json.Unmarshal(text, &any); err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 // ValidateSecretUpdate protects the type, and the data of what is marked immutable.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apiserver/pkg/admission"
@@ -39,14 +40,23 @@ func New(factory informers.SharedInformerFactory) admission.Interface {
 	}))
 }
 
-// concerns leaves out updates of Pods but those of their resources, as these cannot be changed otherwise, and what is going
-// to be deleted.
+// concerns leaves out updates of Pods but those of their resources, as these cannot be changed otherwise, what is going
+// to be deleted, and updates of claims that ask for what they asked for: these may be older than the limits.
 func concerns(a admission.Attributes) bool {
 	if a.GetResource().Resource == "pods" && (a.GetOperation() == admission.Update) != (a.GetSubresource() == "resize") {
 		return false
 	}
 	old, ok := a.GetOldObject().(metav1.Object)
-	return !ok || old == nil || old.GetDeletionTimestamp() == nil
+	if !ok || old == nil {
+		return true
+	}
+	return old.GetDeletionTimestamp() == nil && !sameRequest(a.GetObject(), old)
+}
+
+func sameRequest(obj, old any) bool {
+	claim, ok := obj.(*corev1.PersistentVolumeClaim)
+	was, okOld := old.(*corev1.PersistentVolumeClaim)
+	return ok && okOld && equality.Semantic.DeepEqual(claim.Spec.Resources, was.Spec.Resources)
 }
 
 func each(lister listers.LimitRangeLister, a admission.Attributes, f func(*corev1.LimitRange) error) error {

@@ -49,6 +49,21 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestClaimsOlderThanTheirLimitsCanBeUpdated(t *testing.T) {
+	claim := func(size, label string) *corev1.PersistentVolumeClaim {
+		return &corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"l": label}},
+			Spec:       corev1.PersistentVolumeClaimSpec{Resources: corev1.VolumeResourceRequirements{Requests: list("storage", size)}},
+		}
+	}
+	for size, asked := range map[string]bool{"5Gi": false, "6Gi": true} {
+		a := attributes(claim(size, "new"), claim("5Gi", "old"), "persistentvolumeclaims", "", admission.Update)
+		if concerns(a) != asked {
+			t.Errorf("from 5Gi to %s: the limits are asked: %v", size, !asked)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	container, whole, claim := corev1.LimitTypeContainer, corev1.LimitTypePod, corev1.LimitTypePersistentVolumeClaim
 	storage := func(size string) *corev1.PersistentVolumeClaim {
@@ -90,7 +105,6 @@ func TestConcerns(t *testing.T) {
 		"an updated pod":   {attributes(pod(nil, nil), pod(nil, nil), "pods", "", admission.Update), false},
 		"a resized pod":    {attributes(pod(nil, nil), pod(nil, nil), "pods", "resize", admission.Update), true},
 		"a pod on its way": {attributes(pod(nil, nil), going, "pods", "resize", admission.Update), false},
-		"an updated claim": {attributes(&corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaim{}, "persistentvolumeclaims", "", admission.Update), true},
 	} {
 		if got := concerns(test.a); got != test.want {
 			t.Errorf("%s: %v", name, got)

@@ -47,7 +47,7 @@ func (r runtimeClass) each(decide func(*corev1.Pod, *nodev1.RuntimeClass) error)
 			return err
 		}
 		var class *nodev1.RuntimeClass
-		if name := pod.Spec.RuntimeClassName; name != nil {
+		if name := pod.Spec.RuntimeClassName; name != nil && *name != "" { // validation refuses the empty name
 			class, err = r.classes.Get(*name)
 			if apierrors.IsNotFound(err) { // the informer may be behind
 				class, err = r.client.NodeV1().RuntimeClasses().Get(ctx, *name, metav1.GetOptions{})
