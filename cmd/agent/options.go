@@ -19,6 +19,8 @@ type Options struct {
 	Server string
 	// Token lets a machine join that has not joined yet; see bootstrap.Token. It is not kept.
 	Token string `json:"-"`
+	// TokenFile has the token instead; - is the standard input, which is read only if there is need of a token.
+	TokenFile string `json:"-"`
 	// CertificateLife is how long the node's certificates are to be valid; zero leaves it to the server.
 	CertificateLife time.Duration
 }
@@ -40,6 +42,9 @@ func (o *Options) Complete() error {
 		u.Host = net.JoinHostPort(u.Hostname(), "6443")
 	}
 	o.Server = "https://" + u.Host
+	if o.Token != "" && o.TokenFile != "" {
+		return fmt.Errorf("--token and --token-file exclude each other")
+	}
 	if o.Token != "" {
 		if _, err := bootstrap.ParseToken(o.Token); err != nil {
 			return fmt.Errorf("--token: %w", err)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -14,11 +17,12 @@ func agentCommand() *cobra.Command {
 	var o agent.Options
 	var log host.Log
 	c := &cobra.Command{
-		Use: "agent --server https://HOST:6443 --token TOKEN", Short: "Join this machine to a cluster as a node, and run the node in the foreground", Args: cobra.NoArgs,
+		Use: "agent --server https://HOST:6443 --token-file FILE", Short: "Join this machine to a cluster as a node, and run the node in the foreground", Args: cobra.NoArgs,
 		Long: "Join this machine to a cluster as a node, and run the node in the foreground: kubelet, Service proxy, cluster DNS, container runtime.\n" +
 			"`coracle token create` on the server prints the token, which is needed once: a machine that has joined has certificates of its own.\n" +
 			"Containers live on when it ends; it finds them when it starts again.",
 		RunE: func(c *cobra.Command, _ []string) error {
+			takeToken(&o)
 			if err := completeAgent(&o); err != nil {
 				return err
 			}
@@ -38,9 +42,24 @@ func completeAgent(o *agent.Options) error {
 	return o.Complete()
 }
 
+// tokenVariable of the environment has the token, where no flag says where it is.
+const tokenVariable = "CORACLE_TOKEN"
+
+// takeToken takes the token from the command line, where everybody on this machine can read it for as long as the process runs, and
+// from the environment, which containers' processes would inherit.
+func takeToken(o *agent.Options) {
+	if o.Token == "" && o.TokenFile == "" {
+		o.Token = os.Getenv(tokenVariable)
+	}
+	os.Unsetenv(tokenVariable)
+	o.Token = strings.Clone(o.Token)
+	host.HideArgument(o.Token)
+}
+
 func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.StringVar(&o.Server, "server", "", "URL of the cluster's API, https://HOST:6443 (default: that of the last time)")
-	f.StringVar(&o.Token, "token", "", "What lets this machine join; ignored once it has")
+	f.StringVar(&o.TokenFile, "token-file", "", "File with the token that lets this machine join, - for standard input; ignored once it has (default: $"+tokenVariable+")")
+	f.StringVar(&o.Token, "token", "", "The token itself; other users of this machine may see it for a moment")
 	f.DurationVar(&o.CertificateLife, "certificate-life", 0, "How long the node's certificates are to be valid, 10m at least (default: what the server gives, a year)")
 	dataDirFlag(f, &o.DataDir, node.DefaultDataDir, "Where all state is kept")
 	f.StringVar(&o.IP, "node-ip", "", "Address of this node (default: that of the way to the server)")
