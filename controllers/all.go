@@ -87,6 +87,8 @@ type Config struct {
 	SigningLifetime time.Duration
 	// APIServerHosts are the names and addresses of the API server: no node gets a certificate for them by itself.
 	APIServerHosts []string
+	// ClusterDomain ends the names of Services.
+	ClusterDomain string
 
 	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
 	NodeMonitorGrace time.Duration
@@ -243,8 +245,8 @@ func registerNodeLifecycle(k kit) error {
 }
 
 func registerCertificates(k kit) error {
-	return certificates.Register(k.mgr, k.client(), k.Client(k.user), certificates.Config{
-		CACert: k.SigningCert, CAKey: k.SigningKey, Lifetime: k.SigningLifetime, Reserved: k.APIServerHosts,
+	return certificates.Register(k.mgr, k.client(), k.Client(k.user), k.recorder(), certificates.Config{
+		CACert: k.SigningCert, CAKey: k.SigningKey, Lifetime: k.SigningLifetime, Reserved: k.APIServerHosts, ClusterDomain: k.ClusterDomain,
 	})
 }
 

@@ -60,8 +60,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// token is one that the cluster knows, unless it is kept secret.
-func (w *world) token(known bool) string {
+// token is one that the cluster knows, unless it is kept secret, for any number of machines unless limited.
+func (w *world) token(known bool, uses ...int) string {
 	w.t.Helper()
 	token, err := bootstrap.NewToken(w.ca)
 	if err != nil {
@@ -69,6 +69,9 @@ func (w *world) token(known bool) string {
 	}
 	if known {
 		s := bootstrap.TokenSecret(token, "", time.Now().Add(time.Hour))
+		for _, n := range uses {
+			bootstrap.LimitUses(s, n)
+		}
 		if _, err := w.client.CoreV1().Secrets(s.Namespace).Create(w.t.Context(), s, metav1.CreateOptions{}); err != nil {
 			w.t.Fatal(err)
 		}
@@ -79,8 +82,8 @@ func (w *world) token(known bool) string {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			_, err = client.CoreV1().Nodes().Get(ctx, "nobody", metav1.GetOptions{})
-			return apierrors.IsNotFound(err)
+			_, err = client.CertificatesV1().CertificateSigningRequests().List(ctx, metav1.ListOptions{})
+			return err == nil
 		})
 	}
 	return token.String()
@@ -131,7 +134,7 @@ func refused(t *testing.T, err error, about string) {
 
 func TestAMachineJoinsOnceAndNeedsNoTokenAgain(t *testing.T) {
 	w := newWorld(t)
-	refused(t, Join(t.Context(), w.options("n", "")), "give a --token")
+	refused(t, Join(t.Context(), w.options("n", "")), "give a token")
 	o := w.options("n", w.token(false))
 	refused(t, Join(t.Context(), o), "the server does not know the token")
 	if left, err := os.ReadDir(o.dir()); err != nil || len(left) != 0 {
@@ -157,14 +160,97 @@ func TestAMachineJoinsOnceAndNeedsNoTokenAgain(t *testing.T) {
 	refused(t, Join(t.Context(), o), "has joined as system:node:n")
 }
 
-func TestNamesOfNodesThatRunAreTaken(t *testing.T) {
+func TestTokensAreForNewNodesOnly(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(true)
 	w.makeNode("runs", "192.0.2.1", corev1.ConditionTrue)
 	w.makeNode("lost", "192.0.2.2", corev1.ConditionUnknown)
-	refused(t, Join(t.Context(), w.options("runs", token)), "choose another --node-name")
-	if err := Join(t.Context(), w.options("lost", token)); err != nil {
-		t.Errorf("a node that was lost cannot come back: %v", err)
+	for name, why := range map[string]string{
+		"runs": "kubectl delete node runs", "lost": "kubectl delete node lost", "kubernetes": "Service", "hook.ns.svc": "Service",
+	} {
+		o := w.options(name, token)
+		refused(t, Join(t.Context(), o), why)
+		if left, err := os.ReadDir(o.dir()); err != nil || len(left) != 0 {
+			t.Errorf("a denied request leaves %v, %v", left, err)
+		}
+	}
+	if err := w.client.CoreV1().Nodes().Delete(t.Context(), "lost", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	o := w.options("lost", token)
+	w.await("the node that was deleted to join again", func(ctx context.Context) bool { return Join(ctx, o) == nil })
+	refused(t, Join(t.Context(), w.options("lost", token)), "just now") // whose Node is to come
+}
+
+func TestTokensAreUsedUp(t *testing.T) {
+	w := newWorld(t)
+	w.makeNode("runs", "192.0.2.1", corev1.ConditionTrue)
+	token := w.token(true, 2)
+	refused(t, Join(t.Context(), w.options("runs", token)), "kubectl delete node runs") // which uses nothing
+	for _, name := range []string{"a", "b"} {
+		if err := Join(t.Context(), w.options(name, token)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, Join(t.Context(), w.options("c", token)), "used up")
+	parsed, err := bootstrap.ParseToken(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := w.client.CoreV1().Secrets("kube-system").Get(t.Context(), "bootstrap-token-"+parsed.ID, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uses, nodes, err := bootstrap.TokenUses(secret); uses != 2 || strings.Join(nodes, " ") != "a b" || err != nil {
+		t.Errorf("it is for %d, used by %v, %v", uses, nodes, err)
+	}
+}
+
+func TestAMachineThatWasCutOffComesBackWithItsRequest(t *testing.T) {
+	w := newWorld(t)
+	o := w.options("n", w.token(true, 1))
+	if err := Join(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	// What was there when the server had answered, and nobody had heard it.
+	current := filepath.Join(o.dir(), "kubelet-client-current.pem")
+	pair, err := os.ReadFile(current)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, _ := strings.Cut(string(pair), "-----END CERTIFICATE-----\n")
+	if err := os.WriteFile(filepath.Join(o.dir(), joiningKey), []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{current, filepath.Join(o.dir(), caFile)} {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Join(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(o.dir()); err != nil || len(left) != 2 {
+		t.Errorf("it leaves %v, %v", left, err)
+	}
+}
+
+func TestTokensAreReadFromFiles(t *testing.T) {
+	w := newWorld(t)
+	o := w.options("n", "")
+	o.TokenFile = filepath.Join(t.TempDir(), "token")
+	refused(t, Join(t.Context(), o), "--token-file")
+	if err := os.WriteFile(o.TokenFile, []byte(w.token(true)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Join(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(o.TokenFile); err != nil {
+		t.Fatal(err)
+	}
+	if err := Join(t.Context(), o); err != nil {
+		t.Errorf("a machine that has joined needs its token: %v", err)
 	}
 }
 
@@ -200,6 +286,25 @@ func TestCertificatesAreRenewedWhileANodeRuns(t *testing.T) {
 	}
 	if _, err := client.CoreV1().Nodes().Get(t.Context(), "n", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("with the new certificate: %v", err)
+	}
+
+	// The Service proxy has a certificate of its own, and sees what the node does not.
+	w.await("a certificate for the proxy", func(context.Context) bool { return id.proxy.current.Load() != nil })
+	proxyWay := newConnection(o.Server, id.ca, id.asProxy)
+	defer proxyWay.close()
+	proxy, err := proxyWay.client("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.await("the proxy to see all Nodes", func(ctx context.Context) bool {
+		_, err := proxy.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		return err == nil
+	})
+	if _, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("the node sees all Nodes: %v", err)
+	}
+	if _, err := client.DiscoveryV1().EndpointSlices("").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("the node sees all EndpointSlices: %v", err)
 	}
 
 	// The request for a serving certificate waits until the Node says what its addresses are.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/cmd/part"
@@ -122,7 +123,8 @@ func (c *Cluster) parts() []part.Part {
 		{Name: "controllers", Run: c.runControllers},
 		{Name: "scheduler", Run: c.runScheduler},
 		{Name: "cluster DNS", Run: c.keepDNSService},
-		{Name: "cluster facts", Run: c.keepFacts},
+		{Name: "cluster facts", Run: c.keeping(bootstrap.ConfigMapName, c.facts)},
+		{Name: "servers", Run: c.keeping(bootstrap.ServersName, c.server)},
 		{Name: "certificates", Run: c.renewCertificates},
 	}
 	if !c.options.ControlPlaneOnly {

@@ -60,7 +60,7 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		NodePorts:   defaultNodePorts,
 		RootCA:      c.keys.CA.CertPEM, TokenForSecret: c.api.Tokens().ForSecret,
 		SigningCert: c.keys.CA.CertPEM, SigningKey: c.keys.CA.KeyPEM,
-		SigningLifetime: c.options.SigningDuration, APIServerHosts: c.keys.ServingHosts,
+		SigningLifetime: c.options.SigningDuration, APIServerHosts: c.keys.ServingHosts, ClusterDomain: c.options.ClusterDomain,
 		NodeMonitorGrace: c.options.NodeMonitorGrace,
 	})
 	if err != nil {

@@ -10,33 +10,53 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 )
 
-// keepFacts keeps the ConfigMap that tells nodes of the cluster as the options say, whoever changes or deletes it.
-func (c *Cluster) keepFacts(ctx context.Context) error {
-	client, err := kubernetes.NewForConfig(c.configOf("system:apiserver"))
-	if err != nil {
-		return err
+// wanted is what a ConfigMap in kube-system is to be, by the data that it has.
+type wanted func(data map[string]string) (*corev1.ConfigMap, error)
+
+// facts tell nodes of the cluster as the options say.
+func (c *Cluster) facts(map[string]string) (*corev1.ConfigMap, error) {
+	return c.options.facts().ConfigMap(), nil
+}
+
+// server tells what is this server's.
+func (c *Cluster) server(data map[string]string) (*corev1.ConfigMap, error) {
+	own := bootstrap.Server{Hosts: c.keys.ServingHosts}
+	if !c.options.ControlPlaneOnly {
+		own.Node = c.options.NodeName
 	}
-	want := c.options.facts().ConfigMap()
-	of := client.CoreV1().ConfigMaps(want.Namespace)
-	changed := make(chan struct{}, 1)
-	informer := c.api.Informers().Core().V1().ConfigMaps().Informer()
-	registration, err := informer.AddEventHandler(tellOf(want.Namespace, want.Name, changed))
-	if err != nil {
-		return fmt.Errorf("watching config map %s: %w", want.Name, err)
-	}
-	// A stopped informer has forgotten its handlers.
-	defer func() { _ = informer.RemoveEventHandler(registration) }()
-	c.api.Informers().Start(ctx.Done())
-	for {
-		if err := keep(ctx, of, want); err != nil && ctx.Err() == nil {
+	return bootstrap.ServersConfigMap(data, c.options.AdvertiseAddress, own, len(c.options.EtcdServers) == 0)
+}
+
+// keeping keeps a ConfigMap of kube-system as it is wanted, whoever changes or deletes it.
+func (c *Cluster) keeping(name string, want wanted) func(context.Context) error {
+	return func(ctx context.Context) error {
+		client, err := kubernetes.NewForConfig(c.configOf("system:apiserver"))
+		if err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
+		of := client.CoreV1().ConfigMaps(metav1.NamespaceSystem)
+		changed := make(chan struct{}, 1)
+		informer := c.api.Informers().Core().V1().ConfigMaps().Informer()
+		registration, err := informer.AddEventHandler(tellOf(metav1.NamespaceSystem, name, changed))
+		if err != nil {
+			return fmt.Errorf("watching config map %s: %w", name, err)
+		}
+		// A stopped informer has forgotten its handlers.
+		defer func() { _ = informer.RemoveEventHandler(registration) }()
+		c.api.Informers().Start(ctx.Done())
+		for {
+			if err := keep(ctx, of, name, want); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil { // who was first is seen soon
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-changed:
+			}
 		}
 	}
 }
@@ -47,18 +67,27 @@ type configMaps interface {
 	Update(context.Context, *corev1.ConfigMap, metav1.UpdateOptions) (*corev1.ConfigMap, error)
 }
 
-func keep(ctx context.Context, client configMaps, want *corev1.ConfigMap) error {
-	is, err := client.Get(ctx, want.Name, metav1.GetOptions{})
+func keep(ctx context.Context, client configMaps, name string, want wanted) error {
+	is, err := client.Get(ctx, name, metav1.GetOptions{})
+	missing := apierrors.IsNotFound(err)
+	if err != nil && !missing {
+		return fmt.Errorf("reading config map %s/%s: %w", metav1.NamespaceSystem, name, err)
+	}
+	if missing {
+		is = &corev1.ConfigMap{}
+	}
+	next, err := want(is.Data)
 	switch {
-	case apierrors.IsNotFound(err):
-		_, err = client.Create(ctx, want, metav1.CreateOptions{})
-	case err == nil && !maps.Equal(is.Data, want.Data):
+	case err != nil:
+	case missing:
+		_, err = client.Create(ctx, next, metav1.CreateOptions{})
+	case !maps.Equal(is.Data, next.Data):
 		is = is.DeepCopy()
-		is.Data = want.Data
+		is.Data = next.Data
 		_, err = client.Update(ctx, is, metav1.UpdateOptions{})
 	}
 	if err != nil {
-		return fmt.Errorf("keeping config map %s/%s: %w", want.Namespace, want.Name, err)
+		return fmt.Errorf("keeping config map %s/%s: %w", metav1.NamespaceSystem, name, err)
 	}
 	return nil
 }

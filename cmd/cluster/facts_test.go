@@ -4,6 +4,7 @@ import (
 	"maps"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 )
@@ -19,7 +20,7 @@ func TestFactsAreKeptAsTheOptionsSay(t *testing.T) {
 	check := func(when string, writes int) {
 		t.Helper()
 		client.ClearActions()
-		if err := keep(t.Context(), of, want); err != nil {
+		if err := keep(t.Context(), of, want.Name, func(map[string]string) (*corev1.ConfigMap, error) { return want, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(client.Actions()) - 1; n != writes {

@@ -51,7 +51,7 @@ func tokenCommand() *cobra.Command {
 }
 
 func createToken(tokens func() (*host.Tokens, error)) *cobra.Command {
-	life, description := 24*time.Hour, ""
+	life, description, uses := 24*time.Hour, "", 1
 	c := &cobra.Command{
 		Use: "create", Short: "Create a token and print it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -59,16 +59,17 @@ func createToken(tokens func() (*host.Tokens, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			token, server, err := t.Create(c.Context(), life, description)
+			token, server, err := t.Create(c.Context(), life, uses, description)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), token)
-			fmt.Fprintf(c.ErrOrStderr(), "On the machine that is to join: coracle agent --server %s --token %s\n", server, token)
+			fmt.Fprintf(c.ErrOrStderr(), "On the machine that is to join, with the token in a file (or - for standard input): coracle agent --server %s --token-file FILE\n", server)
 			return nil
 		},
 	}
 	c.Flags().DurationVar(&life, "ttl", life, "How long machines may join with it; 0 is for ever")
+	c.Flags().IntVar(&uses, "uses", uses, "How many machines may join with it; 0 is any number")
 	c.Flags().StringVar(&description, "description", "", "What the token is for")
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -64,11 +65,14 @@ func authority(config *rest.Config) (*x509.Certificate, error) {
 	return certs[0], nil
 }
 
-// Create makes a token that is valid for the given time, for ever if that is zero, and returns it and the URL of the server to
-// join.
-func (t *Tokens) Create(ctx context.Context, life time.Duration, description string) (token, server string, err error) {
+// Create makes a token that so many machines may join by, within the given time; zero is any number, and for ever. It returns it and
+// the URL of the server to join.
+func (t *Tokens) Create(ctx context.Context, life time.Duration, uses int, description string) (token, server string, err error) {
 	if life < 0 {
 		return "", "", fmt.Errorf("--ttl: %s is in the past", life)
+	}
+	if uses < 0 || uses > bootstrap.MaxUses {
+		return "", "", fmt.Errorf("--uses: %d is not a number from 0, which is any, to %d", uses, bootstrap.MaxUses)
 	}
 	made, err := bootstrap.NewToken(t.ca)
 	if err != nil {
@@ -79,6 +83,7 @@ func (t *Tokens) Create(ctx context.Context, life time.Duration, description str
 		expires = time.Now().Add(life)
 	}
 	secret := bootstrap.TokenSecret(made, description, expires)
+	bootstrap.LimitUses(secret, uses)
 	if _, err := t.client.CoreV1().Secrets(secret.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
 		return "", "", fmt.Errorf("creating the token: %w", err)
 	}
@@ -114,12 +119,25 @@ func (t *Tokens) List(ctx context.Context, out io.Writer) error {
 		return cmp.Compare(expiration(&a)+a.Name, expiration(&b)+b.Name)
 	})
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "ID\tEXPIRES\tDESCRIPTION")
+	fmt.Fprintln(w, "ID\tEXPIRES\tUSES\tUSED BY\tDESCRIPTION")
 	for i := range secrets.Items {
-		data := secrets.Items[i].Data
-		fmt.Fprintf(w, "%s\t%s\t%s\n", data[api.BootstrapTokenIDKey], cmp.Or(expiration(&secrets.Items[i]), "never"), data[api.BootstrapTokenDescriptionKey])
+		s := &secrets.Items[i]
+		uses, by := used(s)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Data[api.BootstrapTokenIDKey], cmp.Or(expiration(s), "never"), uses, by, s.Data[api.BootstrapTokenDescriptionKey])
 	}
 	return w.Flush()
+}
+
+// used tells how often a token was used of how many times, and by which nodes.
+func used(s *corev1.Secret) (uses, by string) {
+	limit, nodes, err := bootstrap.TokenUses(s)
+	switch {
+	case err != nil:
+		return "none", "-"
+	case limit == 0:
+		return "any", "-" // those are not counted
+	}
+	return fmt.Sprintf("%d/%d", len(nodes), limit), cmp.Or(strings.Join(nodes, ","), "-")
 }
 
 func expiration(s *corev1.Secret) string { return string(s.Data[api.BootstrapTokenExpirationKey]) }

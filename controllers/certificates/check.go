@@ -5,9 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 )
+
+// nodesGroup is what all kubelets are members of.
+const nodesGroup = "system:nodes"
 
 // check says what is wrong with a request to a signer.
 type check func(request *x509.CertificateRequest, usages []certificatesv1.KeyUsage) error
@@ -18,6 +24,7 @@ func checks() map[string]check {
 		certificatesv1.KubeAPIServerClientSignerName:        checkClient,
 		certificatesv1.KubeAPIServerClientKubeletSignerName: checkKubeletClient,
 		certificatesv1.KubeletServingSignerName:             checkKubeletServing,
+		bootstrap.ProxySigner:                               checkNodeProxy,
 		"kubernetes.io/legacy-unknown":                      func(*x509.CertificateRequest, []certificatesv1.KeyUsage) error { return nil },
 	}
 }
@@ -38,7 +45,7 @@ func checkClient(_ *x509.CertificateRequest, usages []certificatesv1.KeyUsage) e
 
 func checkKubeletClient(request *x509.CertificateRequest, usages []certificatesv1.KeyUsage) error {
 	switch {
-	case !slices.Equal(request.Subject.Organization, []string{"system:nodes"}):
+	case !slices.Equal(request.Subject.Organization, []string{nodesGroup}):
 		return errors.New("subject organization is not system:nodes")
 	case len(request.DNSNames) > 0:
 		return errors.New("DNS subjectAltNames are not allowed")
@@ -54,9 +61,22 @@ func checkKubeletClient(request *x509.CertificateRequest, usages []certificatesv
 	return checkUsages(usages, certificatesv1.UsageClientAuth)
 }
 
+// checkNodeProxy is about whom the certificate is for; the node among its names is known to the API server as well as a kubelet's is.
+func checkNodeProxy(request *x509.CertificateRequest, usages []certificatesv1.KeyUsage) error {
+	switch {
+	case !slices.Equal(request.Subject.Organization, []string{bootstrap.ProxyGroup}):
+		return errors.New("subject organization is not " + bootstrap.ProxyGroup)
+	case len(request.DNSNames)+len(request.EmailAddresses)+len(request.IPAddresses)+len(request.URIs) > 0:
+		return errors.New("subjectAltNames are not allowed")
+	case !strings.HasPrefix(request.Subject.CommonName, bootstrap.ProxyUser("")):
+		return errors.New("subject common name does not begin with " + bootstrap.ProxyUser(""))
+	}
+	return checkUsages(usages, certificatesv1.UsageClientAuth)
+}
+
 func checkKubeletServing(request *x509.CertificateRequest, usages []certificatesv1.KeyUsage) error {
 	switch {
-	case !slices.Equal(request.Subject.Organization, []string{"system:nodes"}):
+	case !slices.Equal(request.Subject.Organization, []string{nodesGroup}):
 		return errors.New("subject organization is not system:nodes")
 	case len(request.DNSNames) == 0 && len(request.IPAddresses) == 0:
 		return errors.New("DNS or IP subjectAltName is required")

@@ -4,6 +4,7 @@
 package certificates
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -14,6 +15,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -37,9 +39,10 @@ type controller struct {
 	// reviews asks what users may do. Such questions are not kept, so no cache will ever show them.
 	reviews client.Writer
 	ca      *authority
-	// reserved are names and addresses that no node's certificate is for.
-	reserved []string
-	now      func() time.Time
+	places  places
+	joining joining
+	doubts  doubts
+	now     func() time.Time
 }
 
 // Config is what the controller needs besides clients.
@@ -49,13 +52,18 @@ type Config struct {
 	// Lifetime is the longest that a certificate is valid; zero means a year.
 	Lifetime time.Duration
 	// Reserved are names and addresses, the API server's own, that no node gets a certificate for without somebody's approval.
+	// Those of all servers are in bootstrap.ServersName besides.
 	Reserved []string
+	// ClusterDomain ends the names of Services, which are no node's either.
+	ClusterDomain string
 }
 
 // Register puts the controller on the manager. It wakes for CertificateSigningRequests, when one is to be cleared away, and
-// when Nodes' addresses change. reviews writes SubjectAccessReviews.
-func Register(mgr manager.Manager, c client.Client, reviews client.Writer, config Config) error {
-	r := &controller{client: c, reviews: reviews, reserved: config.Reserved, now: time.Now}
+// when Nodes come or their addresses change. reviews writes SubjectAccessReviews.
+func Register(mgr manager.Manager, c client.Client, reviews client.Writer, recorder events.EventRecorder, config Config) error {
+	r := &controller{
+		client: c, reviews: reviews, places: places{reserved: config.Reserved, domain: config.ClusterDomain}, doubts: doubts{recorder: recorder}, now: time.Now,
+	}
 	if len(config.CAKey) > 0 {
 		ca, err := newAuthority(config.CACert, config.CAKey, config.Lifetime)
 		if err != nil {
@@ -68,7 +76,7 @@ func Register(mgr manager.Manager, c client.Client, reviews client.Writer, confi
 	})
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&request{}).
-		Watches(&corev1.Node{}, loop.ToRequests(r.waiting), loop.Only(moved)).
+		Watches(&corev1.Node{}, loop.ToRequests(r.nodeChanged), loop.Only(moved)).
 		Complete(reconcile.AsReconciler[*request](c, r))
 }
 
@@ -78,15 +86,18 @@ func (r *controller) Reconcile(ctx context.Context, csr *request) (reconcile.Res
 	if until, known := expiry(csr); known && !until.After(now) {
 		return reconcile.Result{}, client.IgnoreNotFound(r.client.Delete(ctx, csr))
 	}
-	for _, phase := range []func(context.Context, *request) (done bool, err error){r.approve, r.sign} {
-		if done, err := phase(ctx, csr.DeepCopy()); done || err != nil {
+	var again time.Duration
+	for _, phase := range []func(context.Context, *request) (verdict, error){r.approve, r.sign} {
+		v, err := phase(ctx, csr.DeepCopy())
+		if v.done || err != nil {
 			return reconcile.Result{}, err
 		}
+		again = cmp.Or(again, v.again)
 	}
-	if until, known := expiry(csr); known {
-		return reconcile.Result{RequeueAfter: until.Sub(now)}, nil
+	if until, known := expiry(csr); known && (again == 0 || until.Sub(now) < again) {
+		again = until.Sub(now)
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: again}, nil
 }
 
 func condition(csr *request, kind certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequestCondition {

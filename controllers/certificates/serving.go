@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,41 +16,66 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/loop"
 )
 
+// patience is how long a node that has just begun may take to say what its addresses are, before its request is told to be in doubt.
+const patience = 15 * time.Second
+
 // approveServing approves the serving certificate of a kubelet that asks for its own Node's name and addresses. Upstream leaves
 // this to people or to the platform: https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/.
-func (r *controller) approveServing(ctx context.Context, csr *request) (done bool, err error) {
+func (r *controller) approveServing(ctx context.Context, csr *request) (verdict, error) {
 	parsed, err := parse(csr)
 	if err != nil || checkKubeletServing(parsed, csr.Spec.Usages) != nil {
-		return false, err
+		return verdict{}, err
 	}
 	var nodes corev1.NodeList
 	if err := r.client.List(ctx, &nodes); err != nil {
-		return false, fmt.Errorf("listing nodes: %w", err)
+		return verdict{}, fmt.Errorf("listing nodes: %w", err)
 	}
-	if doubt(csr, parsed, nodes.Items, r.reserved) != "" {
-		return false, nil
+	servers, err := r.servers(ctx)
+	if err != nil {
+		return verdict{}, err
 	}
-	return true, r.writeApproval(ctx, csr, "The kubelet asks for its own node's name and addresses.")
+	why := doubt(csr, parsed, nodes.Items, r.places.with(servers.Hosts()))
+	if why == "" {
+		return r.writeApproval(ctx, csr, "The kubelet asks for its own node's name and addresses.")
+	}
+	if left := patience - r.now().Sub(csr.CreationTimestamp.Time); left > 0 {
+		return verdict{again: left}, nil
+	}
+	r.doubts.tell(csr, why)
+	return verdict{}, nil
 }
 
 // doubt says why somebody has to be asked whether a node may have a serving certificate, or nothing. A node says itself what
-// its addresses are: what is also another's, or the API server's, is not taken on its word.
-func doubt(csr *request, asked *x509.CertificateRequest, nodes []corev1.Node, reserved []string) string {
-	name, _ := strings.CutPrefix(csr.Spec.Username, "system:node:")
-	switch {
-	case csr.Spec.Username != asked.Subject.CommonName || !slices.Contains(csr.Spec.Groups, "system:nodes"):
+// its name and its addresses are: what is also another's, a server's or a Service's is not taken on its word.
+func doubt(csr *request, asked *x509.CertificateRequest, nodes []corev1.Node, others places) string {
+	name := nodeOf(csr.Spec.Username)
+	if csr.Spec.Username != asked.Subject.CommonName || !askedByNode(csr) {
 		return "it is not asked for by the node itself"
-	case slices.ContainsFunc(asked.DNSNames, func(host string) bool { return host != name }):
-		return "a name is not the node's"
-	case slices.ContainsFunc(asked.DNSNames, func(host string) bool { return slices.Contains(reserved, host) }):
-		return "a name is the API server's"
+	}
+	if !slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == name }) {
+		return fmt.Sprintf("there is no node %s", name)
+	}
+	for _, host := range asked.DNSNames {
+		switch {
+		case host != name:
+			return fmt.Sprintf("the name %s is not the node's", host)
+		case others.isServer(host):
+			return fmt.Sprintf("the name %s is a server's", host)
+		case others.isService(host):
+			return fmt.Sprintf("the name %s may be a Service's", host)
+		}
+	}
+	if len(asked.IPAddresses) == 0 {
+		return "no address of the node is asked for"
 	}
 	for _, ip := range asked.IPAddresses {
-		if ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() || slices.Contains(reserved, ip.String()) {
-			return "an address is not one that nodes have"
-		}
-		if owners := owners(ip, nodes); !slices.Equal(owners, []string{name}) {
-			return "an address is not the node's alone"
+		switch {
+		case ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast():
+			return fmt.Sprintf("%s is not an address that nodes have", ip)
+		case others.isServer(ip.String()):
+			return fmt.Sprintf("the address %s is a server's", ip)
+		case !slices.Equal(owners(ip, nodes), []string{name}):
+			return fmt.Sprintf("the address %s is not the node's alone, by what Nodes say", ip)
 		}
 	}
 	return ""
@@ -69,9 +94,10 @@ func owners(ip net.IP, nodes []corev1.Node) (names []string) {
 	return names
 }
 
-// waiting are the requests for serving certificates that changes of Nodes may decide: a node may have asked before it said what
+// nodeChanged are the requests for serving certificates that changes of Nodes may decide: a node may have asked before it said what
 // its addresses are, or while another had them.
-func (r *controller) waiting(ctx context.Context, _ client.Object) (requests []reconcile.Request) {
+func (r *controller) nodeChanged(ctx context.Context, node client.Object) (requests []reconcile.Request) {
+	r.joining.arrived(node.GetName())
 	var all certificatesv1.CertificateSigningRequestList
 	if err := r.client.List(ctx, &all); err != nil {
 		return nil // the cache has stopped

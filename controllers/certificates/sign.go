@@ -55,16 +55,16 @@ func newAuthority(certificate, key []byte, lifetime time.Duration) (*authority, 
 }
 
 // sign issues the certificate of an approved request to one of the built-in signers.
-func (r *controller) sign(ctx context.Context, csr *request) (done bool, err error) {
+func (r *controller) sign(ctx context.Context, csr *request) (verdict, error) {
 	approved := condition(csr, certificatesv1.CertificateApproved) != nil && condition(csr, certificatesv1.CertificateDenied) == nil
 	finished := len(csr.Status.Certificate) > 0 || condition(csr, certificatesv1.CertificateFailed) != nil
 	check, ours := checks()[csr.Spec.SignerName]
 	if r.ca == nil || !approved || finished || !ours {
-		return false, nil
+		return verdict{}, nil
 	}
 	parsed, err := parse(csr)
 	if err != nil {
-		return false, err
+		return verdict{}, err
 	}
 	if wrong := check(parsed, csr.Spec.Usages); wrong != nil {
 		csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
@@ -72,12 +72,12 @@ func (r *controller) sign(ctx context.Context, csr *request) (done bool, err err
 			Reason: "SignerValidationFailure", Message: wrong.Error(), LastUpdateTime: metav1.NewTime(r.now()),
 		})
 	} else if csr.Status.Certificate, err = r.ca.sign(parsed, csr.Spec.Usages, csr.Spec.ExpirationSeconds, r.now()); err != nil {
-		return false, fmt.Errorf("signing request %s: %w", csr.Name, err)
+		return verdict{}, fmt.Errorf("signing request %s: %w", csr.Name, err)
 	}
 	if err := r.client.Status().Update(ctx, csr); err != nil {
-		return false, fmt.Errorf("writing the status of request %s: %w", csr.Name, err)
+		return verdict{}, fmt.Errorf("writing the status of request %s: %w", csr.Name, err)
 	}
-	return true, nil
+	return verdict{done: true}, nil
 }
 
 func (a *authority) sign(request *x509.CertificateRequest, usages []certificatesv1.KeyUsage, seconds *int32, now time.Time) ([]byte, error) {

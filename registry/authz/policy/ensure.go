@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	rbacclient "k8s.io/client-go/kubernetes/typed/rbac/v1"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // writers is how many writes are under way at once: the store commits them together.
@@ -29,10 +31,14 @@ func Ensure(ctx context.Context, client kubernetes.Interface) error {
 	}
 	e := &ensurer{ctx: ctx, client: client.RbacV1()}
 	var lists errgroup.Group
-	lists.Go(func() error { return e.clusterRoles(p.ClusterRoles) })
-	lists.Go(func() error { return e.clusterRoleBindings(p.ClusterRoleBindings) })
-	lists.Go(func() error { return e.roles(p.Roles) })
-	lists.Go(func() error { return e.roleBindings(p.RoleBindings) })
+	for _, list := range []func() error{
+		func() error { return e.clusterRoles(p.ClusterRoles) },
+		func() error { return e.clusterRoleBindings(p.ClusterRoleBindings) },
+		func() error { return e.roles(p.Roles) },
+		func() error { return e.roleBindings(p.RoleBindings) },
+	} {
+		lists.Go(guard.Func("RBAC policy", list))
+	}
 	if err := lists.Wait(); err != nil {
 		return fmt.Errorf("bringing RBAC policy up to date: %w", err)
 	}
@@ -161,7 +167,7 @@ func (e *ensurer) write() error {
 	errs := make([]error, len(e.writes))
 	for i, write := range e.writes {
 		group.Go(func() error {
-			errs[i] = write()
+			errs[i] = guard.Call("RBAC policy", write)
 			return nil
 		})
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	certificatesv1 "k8s.io/api/certificates/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -13,35 +14,39 @@ type compact struct {
 	ClusterRoleBindings, RoleBindings []binding
 }
 
-// own is what upstream's installers make, not its API server: who may join as a node, and that the proxy and DNS of a machine
-// act as its node.
+// own is what upstream's installers make, not its API server: who may join as a node, and what a node's proxy may see.
 func own() compact {
 	const csr = "system:certificates.k8s.io:certificatesigningrequests:"
-	joining, nodes := "Group "+bootstrap.Group, "Group system:nodes"
+	joining, nodes, controller := "Group "+bootstrap.Group, "Group system:nodes", "ServiceAccount kube-system/certificate-controller"
+	signers := func(verb string, names ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{Verbs: []string{verb}, APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: names}
+	}
 	return compact{
 		ClusterRoles: []role{
-			// Who joins asks whether its name is taken.
-			{Name: "coracle:get-nodes", Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"nodes"}}}},
 			// Upstream leaves the approval of kubelets' serving certificates to the platform.
-			{Name: "coracle:approve-kubelet-serving", Rules: []rbacv1.PolicyRule{
-				{Verbs: []string{"approve"}, APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: []string{"kubernetes.io/kubelet-serving"}},
-			}},
+			{Name: "coracle:approve-kubelet-serving", Rules: []rbacv1.PolicyRule{signers("approve", certificatesv1.KubeletServingSignerName)}},
+			{Name: "coracle:issue-node-proxy", Rules: []rbacv1.PolicyRule{signers("approve", bootstrap.ProxySigner), signers("sign", bootstrap.ProxySigner)}},
 		},
 		ClusterRoleBindings: []binding{
-			{Name: "coracle:approve-kubelet-serving", Role: "coracle:approve-kubelet-serving", Subjects: []string{"ServiceAccount kube-system/certificate-controller"}},
-			{Name: "coracle:get-nodes", Role: "coracle:get-nodes", Subjects: []string{joining}},
+			{Name: "coracle:approve-kubelet-serving", Role: "coracle:approve-kubelet-serving", Subjects: []string{controller}},
+			{Name: "coracle:issue-node-proxy", Role: "coracle:issue-node-proxy", Subjects: []string{controller}},
 			{Name: "coracle:kubelet-bootstrap", Role: "system:node-bootstrapper", Subjects: []string{joining}},
 			{Name: "coracle:node-autoapprove-bootstrap", Role: csr + "nodeclient", Subjects: []string{joining}},
 			{Name: "coracle:node-autoapprove-certificate-rotation", Role: csr + "selfnodeclient", Subjects: []string{nodes}},
-			{Name: "coracle:node-proxier", Role: "system:node-proxier", Subjects: []string{nodes}},
+			{Name: "coracle:node-proxies", Role: "system:node-proxier", Subjects: []string{"Group " + bootstrap.ProxyGroup}},
 		},
 		Roles: []role{
 			{Name: "coracle:cluster", Namespace: metav1.NamespaceSystem, Rules: []rbacv1.PolicyRule{
 				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{bootstrap.ConfigMapName}},
 			}},
+			// Uses of tokens are counted in their Secrets, whose names cannot be told beforehand.
+			{Name: "coracle:count-token-uses", Namespace: metav1.NamespaceSystem, Rules: []rbacv1.PolicyRule{
+				{Verbs: []string{"update"}, APIGroups: []string{""}, Resources: []string{"secrets"}},
+			}},
 		},
 		RoleBindings: []binding{
 			{Name: "coracle:cluster", Namespace: metav1.NamespaceSystem, Role: "coracle:cluster", Subjects: []string{nodes}},
+			{Name: "coracle:count-token-uses", Namespace: metav1.NamespaceSystem, Role: "coracle:count-token-uses", Subjects: []string{controller}},
 		},
 	}
 }
