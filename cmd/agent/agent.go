@@ -16,11 +16,16 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 )
 
+// proxyPatience is how long the Service proxy waits for its first certificate, which takes as long as two requests, before it tries
+// without.
+const proxyPatience = 5 * time.Second
+
 // Agent is a node that runs.
 type Agent struct {
 	options  Options
 	identity *identity
 	way      *connection
+	proxyWay *connection // that of the Service proxy
 
 	mu  sync.Mutex
 	api *node.API
@@ -42,7 +47,9 @@ func Start(ctx context.Context, o Options) (*Agent, error) {
 	}
 	a := &Agent{options: o, identity: id, ended: make(chan struct{})}
 	a.way = newConnection(o.Server, id.ca, id.client.current.Load)
-	id.client.changed = a.way.renew
+	a.proxyWay = newConnection(o.Server, id.ca, id.asProxy)
+	id.client.changed = func() { a.way.renew(); a.proxyWay.renew() }
+	id.proxy.changed = a.proxyWay.renew
 	ctx, a.stop = context.WithCancel(ctx)
 	guard.Go("agent", func() { a.run(ctx) })
 	return a, nil
@@ -51,6 +58,7 @@ func Start(ctx context.Context, o Options) (*Agent, error) {
 func (a *Agent) run(ctx context.Context) {
 	defer close(a.ended)
 	defer a.way.close()
+	defer a.proxyWay.close()
 	var parts guard.Group
 	defer parts.Wait()
 	all := append(node.New(a.options.Options, a.connect).Parts(), part.Part{Name: "certificates", Run: a.renewCertificates})
@@ -86,10 +94,15 @@ func (a *Agent) connect(ctx context.Context) (*node.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxy, err := a.proxyWay.client("")
+	if err != nil {
+		return nil, err
+	}
+	a.identity.proxy.await(ctx, proxyPatience)
 	trusted := x509.NewCertPool()
 	trusted.AddCert(a.identity.ca)
 	a.api = &node.API{
-		Client: client, Informers: newInformers(client, a.options.Name), Objects: objects.NewWatched(ctx, client), Cluster: facts,
+		Client: client, Informers: newInformers(client, proxy, a.options.Name), Objects: objects.NewWatched(ctx, client), Cluster: facts,
 		Certificate: a.identity.serving.get, ClientCA: trusted, ServerUser: pki.KubeletClientUser,
 	}
 	return a.api, nil

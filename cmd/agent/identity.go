@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/certificate"
 
+	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/cmd/node"
 )
@@ -30,6 +31,7 @@ type identity struct {
 	options         Options
 	ca              *x509.Certificate // nil before the machine has joined
 	client, serving *store
+	proxy           *store // of the Service proxy, as a client
 }
 
 // openIdentity reads what an earlier start has left.
@@ -48,8 +50,19 @@ func openIdentity(o Options) (*identity, error) {
 	if id.client, err = openStore(filepath.Join(o.dir(), "kubelet-client-current.pem")); err != nil {
 		return nil, err
 	}
-	id.serving, err = openStore(filepath.Join(o.dir(), "kubelet-server-current.pem"))
+	if id.serving, err = openStore(filepath.Join(o.dir(), "kubelet-server-current.pem")); err != nil {
+		return nil, err
+	}
+	id.proxy, err = openStore(filepath.Join(o.dir(), "proxy-client-current.pem"))
 	return id, err
+}
+
+// asProxy is what the Service proxy proves itself with. A server that gives proxies no certificates lets the node see what they need.
+func (id *identity) asProxy() *tls.Certificate {
+	if c := id.proxy.current.Load(); c != nil && time.Now().Before(c.Leaf.NotAfter) {
+		return c
+	}
+	return id.client.current.Load()
 }
 
 // unusable says why the identity cannot be used without joining, or nothing.
@@ -84,7 +97,7 @@ func (id *identity) subject() pkix.Name {
 	return pkix.Name{CommonName: id.options.User(), Organization: []string{node.Group}}
 }
 
-// renewing renews both certificates at some time between 70 and 90 % of their life, until ctx ends, and asks for what is
+// renewing renews all certificates at some time between 70 and 90 % of their life, until ctx ends, and asks for what is
 // missing at once.
 func (id *identity) renewing(ctx context.Context, client kubernetes.Interface) error {
 	for _, c := range []certificate.Config{
@@ -96,6 +109,12 @@ func (id *identity) renewing(ctx context.Context, client kubernetes.Interface) e
 			SignerName: certificatesv1.KubeletServingSignerName, GetUsages: certificate.DefaultKubeletServingGetUsages,
 			CertificateStore: id.serving, Template: &x509.CertificateRequest{
 				Subject: id.subject(), DNSNames: []string{id.options.Name}, IPAddresses: []net.IP{net.ParseIP(id.options.IP)},
+			},
+		},
+		{
+			SignerName: bootstrap.ProxySigner, GetUsages: certificate.DefaultKubeletClientGetUsages,
+			CertificateStore: id.proxy, Template: &x509.CertificateRequest{
+				Subject: pkix.Name{CommonName: bootstrap.ProxyUser(id.options.Name), Organization: []string{bootstrap.ProxyGroup}},
 			},
 		},
 	} {

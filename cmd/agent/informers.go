@@ -4,24 +4,34 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/informers"
 	coreinformers "k8s.io/client-go/informers/core/v1"
+	discoveryinformers "k8s.io/client-go/informers/discovery/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 )
 
-// newInformers see what a node may and needs to: of Pods only its own.
-func newInformers(client kubernetes.Interface, name string) informers.SharedInformerFactory {
+// newInformers see what a node may and needs to: of Pods only its own. proxy is for what only its Service proxy may see: other Nodes,
+// and EndpointSlices.
+func newInformers(client, proxy kubernetes.Interface, name string) informers.SharedInformerFactory {
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(lean(name)))
 	own := func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", name).String()
 	}
-	// Whoever asks the factory for Pods gets the informer that was there first.
+	byNamespace := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
+	// Whoever asks the factory for one of these gets the informer that was there first.
 	factory.InformerFor(&corev1.Pod{}, func(client kubernetes.Interface, _ /* resync */ time.Duration) cache.SharedIndexInformer {
-		return coreinformers.NewFilteredPodInformer(client, metav1.NamespaceAll, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}, own)
+		return coreinformers.NewFilteredPodInformer(client, metav1.NamespaceAll, 0, byNamespace, own)
+	})
+	factory.InformerFor(&corev1.Node{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+		return coreinformers.NewNodeInformer(proxy, 0, byNamespace)
+	})
+	factory.InformerFor(&discoveryv1.EndpointSlice{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+		return discoveryinformers.NewEndpointSliceInformer(proxy, metav1.NamespaceAll, 0, byNamespace)
 	})
 	return factory
 }

@@ -1,13 +1,16 @@
 package agent
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/util/certificate"
 
@@ -20,13 +23,16 @@ type store struct {
 	current atomic.Pointer[tls.Certificate]
 	// changed is called after each renewal, once set.
 	changed func()
+	// filled is closed when there is one.
+	filled chan struct{}
+	once   sync.Once
 }
 
 var _ certificate.Store = (*store)(nil)
 
 // openStore reads the file, if it is there.
 func openStore(path string) (*store, error) {
-	s := &store{path: path}
+	s := &store{path: path, filled: make(chan struct{})}
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -38,7 +44,7 @@ func openStore(path string) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading certificate and key %s: %w", path, err)
 	}
-	s.current.Store(&pair)
+	s.use(&pair)
 	return s, nil
 }
 
@@ -60,11 +66,26 @@ func (s *store) Update(cert, key []byte) (*tls.Certificate, error) {
 	if err := pki.WriteFile(s.path, slices.Concat(cert, key), 0o600); err != nil {
 		return nil, err
 	}
-	s.current.Store(&pair)
+	s.use(&pair)
 	if s.changed != nil {
 		s.changed()
 	}
 	return &pair, nil
+}
+
+func (s *store) use(pair *tls.Certificate) {
+	s.current.Store(pair)
+	s.once.Do(func() { close(s.filled) })
+}
+
+// await returns when there is a certificate, or it has waited long enough for one.
+func (s *store) await(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-s.filled:
+	case <-ctx.Done():
+	}
 }
 
 // get is for TLS servers.
