@@ -6,6 +6,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/recorded"
 )
 
@@ -21,7 +22,7 @@ func TestAnswersAsRecorded(t *testing.T) {
 		"ReplicaSet": recorded.Of(DefaultReplicaSet, ValidateReplicaSet, ValidateReplicaSetUpdate),
 		"StatefulSet": recorded.Of(func(s *appsv1.StatefulSet) {
 			DefaultStatefulSet(s)
-			DropMaxUnavailable(s, nil)
+			feature.Drop(nil, GatedStatefulSet(), s, nil)
 		}, ValidateStatefulSet, ValidateStatefulSetUpdate),
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -48,12 +49,20 @@ func DefaultStatefulSet(s *appsv1.StatefulSet) {
 	}
 }
 
-// DropMaxUnavailable removes spec.updateStrategy.rollingUpdate.maxUnavailable, a beta field that upstream ignores unless
-// the feature MaxUnavailableStatefulSet is on, from s, unless it is in old, which may be nil.
-func DropMaxUnavailable(s, old *appsv1.StatefulSet) {
-	if u := s.Spec.UpdateStrategy.RollingUpdate; u != nil && (old == nil || old.Spec.UpdateStrategy.RollingUpdate == nil || old.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable == nil) {
-		u.MaxUnavailable = nil
+// GatedStatefulSet are the fields of StatefulSets, but for their templates, whose features are off by default.
+func GatedStatefulSet() []feature.Field[*appsv1.StatefulSet] {
+	rolling := func(s *appsv1.StatefulSet) *appsv1.RollingUpdateStatefulSetStrategy {
+		return s.Spec.UpdateStrategy.RollingUpdate
 	}
+	return []feature.Field[*appsv1.StatefulSet]{{
+		Gate:  feature.MaxUnavailableStatefulSet,
+		InUse: func(s *appsv1.StatefulSet) bool { return rolling(s) != nil && rolling(s).MaxUnavailable != nil },
+		Drop: func(s *appsv1.StatefulSet) {
+			if u := rolling(s); u != nil {
+				u.MaxUnavailable = nil
+			}
+		},
+	}}
 }
 
 // ValidateStatefulSet checks a new stateful set.

@@ -4,6 +4,8 @@ package coordination
 import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/feature"
 )
 
 // ValidateLease checks the counters. https://kubernetes.io/docs/concepts/architecture/leases/
@@ -19,13 +21,15 @@ func ValidateLease(l *coordinationv1.Lease) field.ErrorList {
 	return errs
 }
 
-// DropElection removes the fields of coordinated leader election, which upstream ignores by default, from l unless they
-// are in old, which may be nil.
-func DropElection(l, old *coordinationv1.Lease) {
-	if old == nil || old.Spec.Strategy == nil {
-		l.Spec.Strategy = nil
-	}
-	if old == nil || old.Spec.PreferredHolder == nil {
-		l.Spec.PreferredHolder = nil
-	}
+// GatedLease are the fields of coordinated leader election.
+func GatedLease() []feature.Field[*coordinationv1.Lease] {
+	return []feature.Field[*coordinationv1.Lease]{{
+		Gate:  feature.CoordinatedLeaderElection,
+		InUse: func(l *coordinationv1.Lease) bool { return l.Spec.Strategy != nil },
+		Drop:  func(l *coordinationv1.Lease) { l.Spec.Strategy = nil },
+	}, {
+		Gate:  feature.CoordinatedLeaderElection,
+		InUse: func(l *coordinationv1.Lease) bool { return l.Spec.PreferredHolder != nil },
+		Drop:  func(l *coordinationv1.Lease) { l.Spec.PreferredHolder = nil },
+	}}
 }

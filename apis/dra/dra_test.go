@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/feature"
 )
 
 func paths(errs field.ErrorList) (all []string) {
@@ -118,12 +120,13 @@ func TestAlphaFieldsAreDroppedUnlessInUse(t *testing.T) {
 		}}}}
 	}
 	s := slice()
-	DropDisabled(s, nil)
+	feature.Drop(nil, GatedSlice(), s, nil)
 	if d := s.Spec.Devices[0]; d.Attributes["a"].IntValues != nil || d.NodeAllocatableResourceMappings != nil {
 		t.Errorf("left is %+v", d)
 	}
 	s = slice()
-	DropDisabled(s, slice())
+	old := slice()
+	feature.Drop(nil, GatedSlice(), s, &old)
 	if diff := cmp.Diff(slice(), s); diff != "" {
 		t.Errorf("dropped what is in use:\n%s", diff)
 	}

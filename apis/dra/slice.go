@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -133,22 +134,28 @@ func validateCounters(set string, counters map[string]resourcev1.Counter, most i
 	return errs
 }
 
-// DropDisabled removes alpha fields, which upstream ignores by default, from s unless they are in old, which may be nil.
-func DropDisabled(s, old *resourcev1.ResourceSlice) {
-	lists, mappings := old != nil && usesLists(&old.Spec), old != nil && usesMappings(&old.Spec)
-	for i := range s.Spec.Devices {
-		d := &s.Spec.Devices[i]
-		if !mappings {
-			d.NodeAllocatableResourceMappings = nil
-		}
-		if lists {
-			continue
-		}
-		for name, a := range d.Attributes {
-			a.BoolValues, a.IntValues, a.StringValues, a.VersionValues = nil, nil, nil, nil
-			d.Attributes[name] = a
-		}
-	}
+// GatedSlice are the fields of devices whose features are off by default.
+func GatedSlice() []feature.Field[*resourcev1.ResourceSlice] {
+	return []feature.Field[*resourcev1.ResourceSlice]{{
+		Gate:  feature.DRANodeAllocatableResources,
+		InUse: func(s *resourcev1.ResourceSlice) bool { return usesMappings(&s.Spec) },
+		Drop: func(s *resourcev1.ResourceSlice) {
+			for i := range s.Spec.Devices {
+				s.Spec.Devices[i].NodeAllocatableResourceMappings = nil
+			}
+		},
+	}, {
+		Gate:  feature.DRAListTypeAttributes,
+		InUse: func(s *resourcev1.ResourceSlice) bool { return usesLists(&s.Spec) },
+		Drop: func(s *resourcev1.ResourceSlice) {
+			for i := range s.Spec.Devices {
+				for name, a := range s.Spec.Devices[i].Attributes {
+					a.BoolValues, a.IntValues, a.StringValues, a.VersionValues = nil, nil, nil, nil
+					s.Spec.Devices[i].Attributes[name] = a
+				}
+			}
+		},
+	}}
 }
 
 func usesLists(s *resourcev1.ResourceSliceSpec) bool {

@@ -6,6 +6,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -92,4 +93,13 @@ func validateTokenRequests(requests []storagev1.TokenRequest, at *field.Path) (e
 		}
 	}
 	return errs
+}
+
+// GatedCSIDriver are the fields of drivers whose features are off by default.
+func GatedCSIDriver() []feature.Field[*storagev1.CSIDriver] {
+	return []feature.Field[*storagev1.CSIDriver]{{
+		Gate:  feature.VolumeLimitScaling,
+		InUse: func(d *storagev1.CSIDriver) bool { return d.Spec.PreventPodSchedulingIfMissing != nil },
+		Drop:  func(d *storagev1.CSIDriver) { d.Spec.PreventPodSchedulingIfMissing = nil },
+	}}
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/coracle-k8s/coracle/apis/apps"
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
 
@@ -21,6 +22,7 @@ func daemonSets() *resource.Resource[*daemonSet] {
 		Default:          apps.DefaultDaemonSet,
 		PrepareForCreate: func(_ context.Context, ds *daemonSet) { apps.CountTemplates(ds, nil) },
 		PrepareForUpdate: func(_ context.Context, ds, old *daemonSet) { apps.CountTemplates(ds, old) },
+		Gated:            core.GatedTemplate(func(o *daemonSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 		Generation:       func(ds *daemonSet) any { return &ds.Spec },
 		Validate:         apps.ValidateDaemonSet,
 		ValidateUpdate:   apps.ValidateDaemonSetUpdate,

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/coracle-k8s/coracle/apis/apps"
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -20,6 +21,7 @@ func deployments() *resource.Resource[*deployment] {
 	return resource.Define(resource.Definition[*deployment]{
 		Name: "deployments", Short: []string{"deploy"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        apps.DefaultDeployment,
+		Gated:          core.GatedTemplate(func(o *deployment) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 		Generation:     func(d *deployment) any { return []any{&d.Spec, d.Annotations} },
 		ValidateCreate: apps.ValidateDeployment,
 		ValidateUpdate: apps.ValidateDeploymentUpdate,

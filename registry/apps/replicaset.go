@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/coracle-k8s/coracle/apis/apps"
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -19,6 +20,7 @@ func replicaSets() *resource.Resource[*replicaSet] {
 	return resource.Define(resource.Definition[*replicaSet]{
 		Name: "replicasets", Short: []string{"rs"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        apps.DefaultReplicaSet,
+		Gated:          core.GatedTemplate(func(o *replicaSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 		Generation:     func(rs *replicaSet) any { return &rs.Spec },
 		ValidateCreate: apps.ValidateReplicaSet,
 		ValidateUpdate: apps.ValidateReplicaSetUpdate,

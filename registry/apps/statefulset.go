@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/coracle-k8s/coracle/apis/apps"
+	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -20,14 +21,13 @@ type statefulSet = appsv1.StatefulSet
 func statefulSets() *resource.Resource[*statefulSet] {
 	return resource.Define(resource.Definition[*statefulSet]{
 		Name: "statefulsets", Short: []string{"sts"}, Categories: []string{"all"}, Namespaced: true,
-		NameRule:         validation.NameIsDNSLabel,
-		Default:          apps.DefaultStatefulSet,
-		PrepareForCreate: func(_ context.Context, s *statefulSet) { apps.DropMaxUnavailable(s, nil) },
-		PrepareForUpdate: func(_ context.Context, s, old *statefulSet) { apps.DropMaxUnavailable(s, old) },
-		Generation:       func(s *statefulSet) any { return &s.Spec },
-		ValidateCreate:   apps.ValidateStatefulSet,
-		ValidateUpdate:   apps.ValidateStatefulSetUpdate,
-		Warnings:         statefulSetWarnings,
+		NameRule:       validation.NameIsDNSLabel,
+		Default:        apps.DefaultStatefulSet,
+		Gated:          append(apps.GatedStatefulSet(), core.GatedTemplate(func(s *statefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template })...),
+		Generation:     func(s *statefulSet) any { return &s.Spec },
+		ValidateCreate: apps.ValidateStatefulSet,
+		ValidateUpdate: apps.ValidateStatefulSetUpdate,
+		Warnings:       statefulSetWarnings,
 		Columns: append([]resource.Column[*statefulSet]{
 			{Name: "Ready", Description: "Number of the pod with ready state", Cell: func(s *statefulSet) any {
 				return fmt.Sprintf("%d/%d", s.Status.ReadyReplicas, column.Int(s.Spec.Replicas))

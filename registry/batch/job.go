@@ -28,6 +28,7 @@ func jobs() *resource.Resource[*job] {
 		Name: "jobs", Categories: []string{"all"}, Namespaced: true,
 		Default:          batch.DefaultJob,
 		PrepareForCreate: func(_ context.Context, j *job) { batch.GenerateSelector(j) },
+		Gated:            core.GatedTemplate(func(j *job) *corev1.PodTemplateSpec { return &j.Spec.Template }),
 		Generation:       func(j *job) any { return &j.Spec },
 		ValidateCreate:   batch.ValidateJob,
 		ValidateUpdate:   batch.ValidateJobUpdate,

@@ -1,8 +1,6 @@
 package coordination
 
 import (
-	"context"
-
 	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/coracle-k8s/coracle/apis/coordination"
@@ -16,11 +14,10 @@ type lease = coordinationv1.Lease
 func leases() *resource.Resource[*lease] {
 	return resource.Define(resource.Definition[*lease]{
 		Name: "leases", Namespaced: true,
-		PrepareForCreate: func(_ context.Context, l *lease) { coordination.DropElection(l, nil) },
-		PrepareForUpdate: func(_ context.Context, l, old *lease) { coordination.DropElection(l, old) },
-		Validate:         coordination.ValidateLease,
-		CreateOnUpdate:   true,
-		VersionRequired:  true,
+		Gated:           coordination.GatedLease(),
+		Validate:        coordination.ValidateLease,
+		CreateOnUpdate:  true,
+		VersionRequired: true,
 		Columns: []resource.Column[*lease]{
 			{Name: "Holder", Description: coordinationv1.LeaseSpec{}.SwaggerDoc()["holderIdentity"], Cell: func(l *lease) any {
 				return column.Text(l.Spec.HolderIdentity, "")

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -17,6 +18,7 @@ func persistentVolumeClaims() *resource.Resource[*claim] {
 	return resource.Define(resource.Definition[*claim]{
 		Name: "persistentvolumeclaims", Short: []string{"pvc"}, Namespaced: true,
 		Default:          core.DefaultClaim,
+		Gated:            feature.In(core.GatedClaimSpec(), func(c *claim) *corev1.PersistentVolumeClaimSpec { return &c.Spec }),
 		PrepareForCreate: func(_ context.Context, c *claim) { core.NormalizeDataSource(&c.Spec, nil) },
 		PrepareForUpdate: func(_ context.Context, c, old *claim) { core.NormalizeDataSource(&c.Spec, &old.Spec) },
 		ValidateCreate:   core.ValidateClaim,

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
 
@@ -18,6 +19,7 @@ type pod = corev1.Pod
 
 // Pods run containers on a node.
 func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
+	gated := feature.In(core.GatedPodSpec(), func(p *pod) *corev1.PodSpec { return &p.Spec })
 	connections, evictions := &podConnections{nodes, c.Kubelets, c.Authorizer}, &evictions{c.Budgets}
 	subresources := map[string]resource.Subresource[*pod]{
 		"binding":  resource.Post[*pod, *corev1.Binding]{Preconditions: true, Prepare: checkBinding, Do: bind},
@@ -25,6 +27,7 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		"ephemeralcontainers": resource.Part[*pod]{
 			Writes:         func(into, from *pod) { into.Spec.EphemeralContainers = from.Spec.EphemeralContainers },
 			FreezeMetadata: true,
+			Gated:          gated,
 			Validate:       core.ValidateEphemeralContainersUpdate,
 			Owns:           []string{"spec.ephemeralContainers"},
 		},
@@ -44,6 +47,7 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		Name: "pods", Short: []string{"po"}, Categories: []string{"all"}, Namespaced: true,
 		Default:          core.DefaultPod,
 		Generation:       func(p *pod) any { return &p.Spec },
+		Gated:            gated,
 		PrepareForCreate: func(_ context.Context, p *pod) { core.PreparePod(p, metav1.Now()) },
 		PrepareForUpdate: func(_ context.Context, p, _ *pod) { core.SyncServiceAccount(&p.Spec) },
 		ValidateCreate:   core.ValidatePod,
@@ -66,6 +70,7 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		RowConditions: podRowConditions,
 		CopyStatus:    func(into, from *pod) { into.Status = from.Status },
 		Status: &resource.Part[*pod]{
+			Gated:    core.GatedPodStatus(),
 			Prepare:  preparePodStatus,
 			Validate: core.ValidatePodStatusUpdate,
 			Warnings: func(_ context.Context, p, _ *pod) []string { return core.PodStatusWarnings(&p.Status) },

@@ -25,6 +25,7 @@ func replicationControllers() *resource.Resource[*replicationController] {
 	return resource.Define(resource.Definition[*replicationController]{
 		Name: "replicationcontrollers", Short: []string{"rc"}, Categories: []string{"all"}, Namespaced: true,
 		Default:    core.DefaultReplicationController,
+		Gated:      core.GatedTemplate(templateOf),
 		Generation: func(rc *replicationController) any { return &rc.Spec },
 		Validate:   core.ValidateReplicationController,
 		Warnings:   replicationControllerWarnings,

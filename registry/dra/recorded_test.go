@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/dra"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/recorded"
 )
 
@@ -28,7 +29,7 @@ func TestAnswersAsRecorded(t *testing.T) {
 		}),
 		"ResourceSlice": recorded.Of(func(s *resourcev1.ResourceSlice) {
 			dra.DefaultResourceSlice(s, metav1.Time{})
-			dra.DropDisabled(s, nil)
+			feature.Drop(nil, dra.GatedSlice(), s, nil)
 		}, func(s *resourcev1.ResourceSlice) field.ErrorList { return dra.ValidateSlice(s, nil) }, dra.ValidateSlice),
 	})
 }

@@ -20,14 +20,13 @@ type slice = resourcev1.ResourceSlice
 func resourceSlices() *resource.Resource[*slice] {
 	doc := resourcev1.ResourceSliceSpec{}.SwaggerDoc()
 	return resource.Define(resource.Definition[*slice]{
-		Name:             "resourceslices",
-		Default:          func(s *slice) { dra.DefaultResourceSlice(s, metav1.Now()) },
-		PrepareForCreate: func(_ context.Context, s *slice) { dra.DropDisabled(s, nil) },
-		PrepareForUpdate: func(_ context.Context, s, old *slice) { dra.DropDisabled(s, old) },
-		Generation:       func(s *slice) any { return &s.Spec },
-		ValidateCreate:   func(s *slice) field.ErrorList { return dra.ValidateSlice(s, nil) },
-		ValidateUpdate:   dra.ValidateSlice,
-		ReturnDeleted:    true,
+		Name:           "resourceslices",
+		Default:        func(s *slice) { dra.DefaultResourceSlice(s, metav1.Now()) },
+		Gated:          dra.GatedSlice(),
+		Generation:     func(s *slice) any { return &s.Spec },
+		ValidateCreate: func(s *slice) field.ErrorList { return dra.ValidateSlice(s, nil) },
+		ValidateUpdate: dra.ValidateSlice,
+		ReturnDeleted:  true,
 		Warnings: func(_ context.Context, s, _ *slice) []string {
 			if s.Spec.Driver == strings.ToLower(s.Spec.Driver) {
 				return nil
