@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 const forever = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
@@ -70,7 +72,7 @@ func (w *world) wrote(p *corev1.Pod, container, want string) {
 func (w *world) wroteLike(p *corev1.Pod, container, want string, like func(got, want string) bool) {
 	w.t.Helper()
 	var got string
-	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(await.Limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if got = w.logs(p, container, 0); like(got, want) {
 			return
 		}
@@ -425,7 +427,7 @@ func forced(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.until("forced", "went", gone)
-	eventually(t, "its files are gone", func() bool {
+	await.Until(t, "its files are gone", func() bool {
 		return missing("/var/lib/kubelet/pods/"+string(p.UID)) && missing("/var/log/pods/default_forced_"+string(p.UID))
 	})
 }

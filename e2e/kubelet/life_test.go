@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
@@ -24,7 +25,7 @@ func TestAPodRunsAndIsDeleted(t *testing.T) {
 		p := w.create(pod("a", "echo hello; trap 'exit 0' TERM; while :; do sleep 0.1; done"))
 		w.until("a", "ran", running)
 		t.Logf("running after %s", time.Since(began).Round(time.Millisecond))
-		eventually(t, "it wrote", func() bool { return w.logs(p, "main", 0) == "hello\n" })
+		await.Until(t, "it wrote", func() bool { return w.logs(p, "main", 0) == "hello\n" })
 		began = time.Now()
 		if err := w.client.CoreV1().Pods("default").Delete(t.Context(), "a", metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
@@ -78,9 +79,9 @@ func TestARestartOfTheKubeletChangesNothing(t *testing.T) {
 	if p := w.get("ends"); p.Status.Phase != ended.Status.Phase || p.Status.ContainerStatuses[0].ContainerID != ended.Status.ContainerStatuses[0].ContainerID {
 		t.Errorf("the ended pod was touched: %+v", p.Status)
 	}
-	eventually(t, "what the API does not know is removed", func() bool { return missing("/var/lib/kubelet/pods/" + string(lost.UID)) })
-	eventually(t, "cgroups that no Pod has are removed", func() bool { return len(hierarchies(t, orphan)) == 0 })
-	eventually(t, "all Pods together weigh what the node offers", func() bool {
+	await.Until(t, "what the API does not know is removed", func() bool { return missing("/var/lib/kubelet/pods/" + string(lost.UID)) })
+	await.Until(t, "cgroups that no Pod has are removed", func() bool { return len(hierarchies(t, orphan)) == 0 })
+	await.Until(t, "all Pods together weigh what the node offers", func() bool {
 		for _, h := range hierarchies(t, all) {
 			for file, want := range map[string]string{"cpu.shares": "4096", "cpu.weight": "303"} {
 				if content, err := os.ReadFile(filepath.Join(h, all, file)); err == nil && strings.TrimSpace(string(content)) == want {

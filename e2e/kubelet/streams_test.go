@@ -2,6 +2,8 @@ package kubelet_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +19,8 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/transport/spdy"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 func TestLogsAndStreamsThroughTheAPIServer(t *testing.T) {
@@ -30,7 +34,7 @@ func TestLogsAndStreamsThroughTheAPIServer(t *testing.T) {
 		return &remoteRequest{w, w.client.CoreV1().RESTClient().Post().Resource("pods").Namespace("default").Name("streams").SubResource(sub)}
 	}
 
-	eventually(t, "the log is there", func() bool {
+	await.Until(t, "the log is there", func() bool {
 		data, err := pods.GetLogs("streams", &corev1.PodLogOptions{}).DoRaw(t.Context())
 		return err == nil && string(data) == "one\ntwo\n"
 	})
@@ -43,28 +47,12 @@ func TestLogsAndStreamsThroughTheAPIServer(t *testing.T) {
 
 	var out, errs bytes.Buffer
 	exec := request("exec").stream(&corev1.PodExecOptions{Command: []string{"sh", "-c", "cat; echo bad >&2; exit 3"}, Stdin: true, Stdout: true, Stderr: true})
-	err := exec.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdin: strings.NewReader("hello"), Stdout: &out, Stderr: &errs})
+	err := exec.StreamWithContext(await.Context(t, "exec ended with its command"), remotecommand.StreamOptions{Stdin: strings.NewReader("hello"), Stdout: &out, Stderr: &errs})
 	if out.String() != "hello" || errs.String() != "bad\n" || err == nil || !strings.Contains(err.Error(), "exit code 3") {
 		t.Errorf("got %q %q %v", out.String(), errs.String(), err)
 	}
 
-	// Attaching ends with its input: that must stay open until the answer is there.
-	input, typed := io.Pipe()
-	defer typed.Close()
-	reader, writer := io.Pipe()
-	attach := request("attach").stream(&corev1.PodAttachOptions{Stdin: true, Stdout: true})
-	go func() {
-		err := attach.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdin: input, Stdout: writer})
-		writer.CloseWithError(fmt.Errorf("attach ended: %w", err))
-	}()
-	if _, err := io.WriteString(typed, "line\n"); err != nil {
-		t.Error(err)
-	}
-	line := make([]byte, 9)
-	if _, err := io.ReadFull(reader, line); err != nil || string(line) != "got line\n" {
-		t.Errorf("got %q, %v", line, err)
-	}
-	reader.Close()
+	w.answersTyping(request("attach"))
 
 	if got := w.forwarded(request("portforward"), 8080, "/x"); got != "page\n" {
 		t.Errorf("got %q", got)
@@ -96,6 +84,41 @@ func (r *remoteRequest) stream(options runtime.Object) remotecommand.Executor {
 	return e
 }
 
+// answersTyping types a line into a container until it is answered: what the container prints before the streams are joined,
+// though it has read the line, reaches nobody.
+func (w *world) answersTyping(r *remoteRequest) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancelCause(await.Context(w.t, "an answer of the attached container"))
+	input, typed := io.Pipe()
+	output, answers := io.Pipe()
+	attach, ended := r.stream(&corev1.PodAttachOptions{Stdin: true, Stdout: true}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := attach.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: input, Stdout: answers})
+		input.CloseWithError(err)
+		answers.CloseWithError(fmt.Errorf("attach ended: %w, %w", err, context.Cause(ctx)))
+	}()
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := io.WriteString(typed, "line\n"); err != nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	// Attaching ends with its input: that stays open until the answer is there.
+	line := make([]byte, len("got line\n"))
+	if _, err := io.ReadFull(output, line); err != nil || string(line) != "got line\n" {
+		w.t.Errorf("got %q, %v", line, err)
+	}
+	cancel(errors.New("it was heard"))
+	output.Close()
+	await.Receive(w.t, ended, "attach ended")
+}
+
 // forwarded is what a port of the Pod answers by HTTP.
 func (w *world) forwarded(r *remoteRequest, port int, path string) string {
 	w.t.Helper()
@@ -111,19 +134,20 @@ func (w *world) forwarded(r *remoteRequest, port int, path string) string {
 	}
 	done := make(chan error, 1)
 	go func() { done <- f.ForwardPorts() }()
-	defer func() { close(stop); <-done }()
+	defer func() { close(stop); await.Receive(w.t, done, "forwarding ended") }()
 	select {
 	case <-ready:
 	case err := <-done:
+		done <- err
 		w.t.Fatalf("forwarding: %v", err)
-	case <-time.After(5 * time.Minute):
-		w.t.Fatal("forwarding never began")
+	case <-time.After(await.Limit):
+		w.t.Fatal("never: forwarding began")
 	}
 	ports, err := f.GetPorts()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", ports[0].Local, path))
+	response, err := await.Client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", ports[0].Local, path))
 	if err != nil {
 		w.t.Fatal(err)
 	}

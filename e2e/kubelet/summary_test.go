@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	statsapi "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 // summary is what the kubelet answers about the use of the node.
@@ -99,7 +101,7 @@ func TestSummaryShowsWhatPodsHoldOnDisk(t *testing.T) {
 
 	var s *statsapi.Summary
 	var of *statsapi.PodStats
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(await.Limit); ; time.Sleep(100 * time.Millisecond) {
 		s = w.summary("")
 		if of = podIn(s, "writer"); of != nil && len(of.Containers) == 1 && holds(of.Containers[0].Rootfs) || time.Now().After(deadline) {
 			break

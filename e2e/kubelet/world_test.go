@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
@@ -96,7 +97,7 @@ func newWorld(t *testing.T) *world {
 	}
 	done := make(chan error, 1)
 	go func() { done <- api.Server.Run(ctx) }()
-	<-api.Server.Ready()
+	await.Receive(t, api.Server.Ready(), "the API server was ready")
 	if w.config, err = api.Admin(); err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +113,8 @@ func newWorld(t *testing.T) *world {
 			w.stop()
 		}
 		cancel()
-		runtime.Stop()
-		<-done
+		await.Return(t, "the container runtime stopped", runtime.Stop)
+		await.Receive(t, done, "the API server stopped")
 		_ = os.RemoveAll(dir) // what is still mounted there ends with the namespaces
 	})
 	w.load()
@@ -125,7 +126,7 @@ func newWorld(t *testing.T) *world {
 	if _, err := w.client.CoreV1().ConfigMaps("default").Create(ctx, root, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "service account", func() bool {
+	await.Until(t, "service account", func() bool {
 		_, err := w.client.CoreV1().ServiceAccounts("default").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
 		if err != nil {
 			t.Log(err)
@@ -167,10 +168,10 @@ func (w *world) startKubelet() {
 	go func() { done <- k.Run(ctx) }()
 	w.stop = func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := await.Receive(t, done, "the kubelet stopped"); err != nil {
 			t.Errorf("kubelet: %v", err)
 		}
-		factory.Shutdown()
+		await.Return(t, "the informers stopped", factory.Shutdown)
 		w.stop = nil
 	}
 	go func() {
@@ -192,7 +193,7 @@ func (w *world) startKubelet() {
 		t.Logf("node ready after %s", time.Since(began).Round(time.Millisecond))
 	case err := <-done:
 		t.Fatalf("kubelet ended: %v", err)
-	case <-time.After(5 * time.Minute):
+	case <-time.After(await.Limit):
 		n, err := w.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 		entries, _ := os.ReadDir("/etc/cni/net.d")
 		t.Fatalf("node is not ready: %v %+v %+v %v", err, n.Spec, n.Status.Conditions, entries)
@@ -264,7 +265,7 @@ func (w *world) get(name string) *corev1.Pod {
 // until waits for a Pod to be as the condition says, and shows it where it never is.
 func (w *world) until(name, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
 	w.t.Helper()
-	return w.within(5*time.Minute, name, what, ok)
+	return w.within(await.Limit, name, what, ok)
 }
 
 func (w *world) within(limit time.Duration, name, what string, ok func(*corev1.Pod) bool) *corev1.Pod {
@@ -317,15 +318,6 @@ func (w *world) logs(p *corev1.Pod, container string, count int) string {
 		}
 	}
 	return out.String()
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 func running(p *corev1.Pod) bool { return p != nil && p.Status.Phase == corev1.PodRunning }
