@@ -11,6 +11,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // settled is when what starting took is over: memory that it needed is given back then, once.
@@ -70,6 +71,6 @@ func started() (stop func()) {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		klog.ErrorS(err, "Telling systemd that the process is ready")
 	}
-	timer := time.AfterFunc(settled, giveMemoryBack)
+	timer := time.AfterFunc(settled, func() { guard.Do("giving memory back", giveMemoryBack) })
 	return func() { timer.Stop() }
 }
