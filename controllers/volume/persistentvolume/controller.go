@@ -16,12 +16,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/component-helpers/storage/volume"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/coracle-k8s/coracle/controllers/loop"
+	"github.com/coracle-k8s/coracle/controllers/volume/matching"
 )
 
 const (
@@ -48,14 +50,14 @@ type controller struct {
 }
 
 // Register puts the controller on the manager. It wakes for claims, volumes and storage classes. c's writes must be seen
-// (package seen).
+// (package seen), AddIndexes called.
 func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorder) error {
 	r := &controller{client: c, recorder: recorder}
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&corev1.PersistentVolumeClaim{}).
 		Watches(&corev1.PersistentVolumeClaim{}, loop.ToRequests(volumeOf)).
 		Watches(&corev1.PersistentVolume{}, loop.ToRequests(r.onVolume)).
-		Watches(&storagev1.StorageClass{}, loop.ToRequests(r.pending)).
+		Watches(&storagev1.StorageClass{}, loop.ToRequests(r.onClass)).
 		Complete(r)
 }
 
@@ -66,23 +68,29 @@ func volumeOf(_ context.Context, o client.Object) []reconcile.Request {
 	return nil
 }
 
-// onVolume wakes the volume and its claim, or if it is free, every claim that has none.
+// onVolume wakes the volume and its claim, or if it is free, every claim that may get it.
 func (r *controller) onVolume(ctx context.Context, o client.Object) []reconcile.Request {
-	requests := []reconcile.Request{loop.Request("", o.GetName())}
-	if ref := o.(*corev1.PersistentVolume).Spec.ClaimRef; ref != nil {
+	v := o.(*corev1.PersistentVolume)
+	requests := []reconcile.Request{loop.Request("", v.Name)}
+	if ref := v.Spec.ClaimRef; ref != nil {
 		return append(requests, loop.Request(ref.Namespace, ref.Name))
 	}
-	return append(requests, r.pending(ctx, o)...)
+	return append(requests, r.wishing(ctx, naming(v.Name), ofClass(volume.GetPersistentVolumeClass(v)))...)
 }
 
-func (r *controller) pending(ctx context.Context, _ client.Object) []reconcile.Request {
-	var claims corev1.PersistentVolumeClaimList
-	if err := r.client.List(ctx, &claims); err != nil {
-		return nil
-	}
+func (r *controller) onClass(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.wishing(ctx, ofClass(o.GetName()))
+}
+
+// wishing are the claims without a volume that wait for one of these.
+func (r *controller) wishing(ctx context.Context, wishes ...string) []reconcile.Request {
 	var requests []reconcile.Request
-	for i := range claims.Items {
-		if claims.Items[i].Status.Phase != corev1.ClaimBound {
+	for _, wish := range wishes {
+		var claims corev1.PersistentVolumeClaimList
+		if err := r.client.List(ctx, &claims, client.MatchingFields{byWish: wish}); err != nil {
+			klog.FromContext(ctx).Error(err, "Listing claims", "wish", wish)
+		}
+		for i := range claims.Items {
 			requests = append(requests, loop.Request(claims.Items[i].Namespace, claims.Items[i].Name))
 		}
 	}
@@ -104,52 +112,85 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if metav1.HasAnnotation(claim.ObjectMeta, volume.AnnBindCompleted) {
 		return reconcile.Result{}, r.keepBound(ctx, &claim)
 	}
-	var volumes corev1.PersistentVolumeList
-	if err := r.client.List(ctx, &volumes); err != nil {
-		return reconcile.Result{}, fmt.Errorf("listing volumes: %w", err)
+	if claim.Spec.VolumeName != "" {
+		return reconcile.Result{}, r.bindNamed(ctx, &claim)
 	}
-	all := make([]*corev1.PersistentVolume, len(volumes.Items))
-	for i := range volumes.Items {
-		all[i] = &volumes.Items[i]
-	}
-	chosen := choose(&claim, all)
-	waits, err := r.waits(ctx, &claim, chosen)
-	if err != nil || chosen == nil || waits {
-		return reconcile.Result{}, errors.Join(err, r.writeClaimStatus(ctx, &claim, nil, corev1.ClaimPending))
-	}
-	return reconcile.Result{}, r.bind(ctx, &claim, chosen)
+	return reconcile.Result{}, r.bindAny(ctx, &claim)
 }
 
-// waits deals with a claim for which no volume is chosen yet, and reports whether it has to wait until a Pod uses it.
-func (r *controller) waits(ctx context.Context, claim *corev1.PersistentVolumeClaim, chosen *corev1.PersistentVolume) (bool, error) {
+// bindNamed binds a claim to the volume that it names, if that is fit for it and free, or reserved for it.
+func (r *controller) bindNamed(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	var v corev1.PersistentVolume
+	err := r.client.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, &v)
+	switch {
+	case apierrors.IsNotFound(err):
+		return r.writeClaimStatus(ctx, claim, nil, corev1.ClaimPending)
+	case err != nil:
+		return err
+	case volume.IsVolumeBoundToClaim(&v, claim):
+		return r.bind(ctx, claim, &v)
+	case v.Spec.ClaimRef != nil:
+		r.recorder.Eventf(claim, nil, corev1.EventTypeWarning, "FailedBinding", "Bind", "volume %q already bound to a different claim.", v.Name)
+		return r.writeClaimStatus(ctx, claim, nil, corev1.ClaimPending)
+	}
+	if unfit := matching.Unfit(claim, &v); unfit != nil {
+		r.recorder.Eventf(claim, nil, corev1.EventTypeWarning, "VolumeMismatch", "Bind", "Cannot bind to requested volume %q: %s", v.Name, unfit)
+		return r.writeClaimStatus(ctx, claim, nil, corev1.ClaimPending)
+	}
+	return r.bind(ctx, claim, &v)
+}
+
+// bindAny binds a claim to a volume that suits it, or has one made. What waits for its first consumer gets only what
+// the scheduler has reserved for it, or had made.
+func (r *controller) bindAny(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	class, err := r.classOf(ctx, claim)
+	if err != nil {
+		return err
+	}
+	lazy := class != nil && ptr.Deref(class.VolumeBindingMode, storagev1.VolumeBindingImmediate) == storagev1.VolumeBindingWaitForFirstConsumer
+	volumes, err := r.candidates(ctx, claim)
+	if err != nil {
+		return err
+	}
+	chosen, err := matching.Bindable(claim, volumes, lazy)
+	if err != nil {
+		return fmt.Errorf("finding a volume for claim %s: %w", client.ObjectKeyFromObject(claim), err)
+	}
+	if chosen != nil {
+		return r.bind(ctx, claim, chosen)
+	}
+	return errors.Join(r.ask(ctx, claim, class, lazy), r.writeClaimStatus(ctx, claim, nil, corev1.ClaimPending))
+}
+
+// classOf is the claim's class, nil if there is none.
+func (r *controller) classOf(ctx context.Context, claim *corev1.PersistentVolumeClaim) (*storagev1.StorageClass, error) {
 	name := volume.GetPersistentVolumeClaimClass(claim)
-	if name == "" || claim.Spec.VolumeName != "" || chosen != nil && isFor(chosen, claim) {
-		if chosen == nil && name == "" {
-			r.recorder.Eventf(claim, nil, corev1.EventTypeNormal, "FailedBinding", "Bind",
-				"no persistent volumes available for this claim and no storage class is set")
-		}
-		return false, nil
+	if name == "" {
+		return nil, nil
 	}
 	var class storagev1.StorageClass
 	if err := r.client.Get(ctx, client.ObjectKey{Name: name}, &class); err != nil {
-		if !apierrors.IsNotFound(err) {
-			return false, err
-		}
-		if chosen == nil {
-			r.recorder.Eventf(claim, nil, corev1.EventTypeWarning, "ProvisioningFailed", "Provision", "storageclass.storage.k8s.io %q not found", name)
-		}
-		return false, nil
+		return nil, client.IgnoreNotFound(err)
 	}
-	lazy := ptr.Deref(class.VolumeBindingMode, storagev1.VolumeBindingImmediate) == storagev1.VolumeBindingWaitForFirstConsumer
-	if lazy && !metav1.HasAnnotation(claim.ObjectMeta, volume.AnnSelectedNode) {
+	return &class, nil
+}
+
+// ask says what a claim waits for for which there is no volume, and asks the class's provisioner for one when it is time.
+func (r *controller) ask(ctx context.Context, claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, lazy bool) error {
+	name := volume.GetPersistentVolumeClaimClass(claim)
+	switch {
+	case name == "":
+		r.recorder.Eventf(claim, nil, corev1.EventTypeNormal, "FailedBinding", "Bind",
+			"no persistent volumes available for this claim and no storage class is set")
+	case class == nil:
+		r.recorder.Eventf(claim, nil, corev1.EventTypeWarning, "ProvisioningFailed", "Provision", "storageclass.storage.k8s.io %q not found", name)
+	case lazy && matching.Selected(claim) == "":
 		r.recorder.Eventf(claim, nil, corev1.EventTypeNormal, "WaitForFirstConsumer", "Bind",
 			"waiting for first consumer to be created before binding")
-		return true, nil
+	case class.Provisioner != volume.NotSupportedProvisioner:
+		return r.askFor(ctx, claim, class.Provisioner)
 	}
-	if chosen != nil || class.Provisioner == volume.NotSupportedProvisioner {
-		return false, nil
-	}
-	return false, r.askFor(ctx, claim, class.Provisioner)
+	return nil
 }
 
 // askFor leaves the claim to the class's provisioner.
@@ -208,9 +249,9 @@ func (r *controller) keepBound(ctx context.Context, claim *corev1.PersistentVolu
 		return r.lose(ctx, claim, "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
 	case err != nil:
 		return err
-	case v.Spec.ClaimRef == nil || isFor(&v, claim) && v.Spec.ClaimRef.UID == "":
+	case v.Spec.ClaimRef == nil || volume.IsVolumeBoundToClaim(&v, claim) && v.Spec.ClaimRef.UID == "":
 		return r.bind(ctx, claim, &v)
-	case !isFor(&v, claim):
+	case !volume.IsVolumeBoundToClaim(&v, claim):
 		return r.lose(ctx, claim, "ClaimMisbound", "Two claims are bound to the same volume, this one is bound incorrectly")
 	}
 	return r.writeClaimStatus(ctx, claim, &v, corev1.ClaimBound)

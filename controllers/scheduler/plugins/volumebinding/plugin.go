@@ -1,6 +1,7 @@
 package volumebinding
 
 import (
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/controllers/volume/matching"
 )
 
 var (
@@ -68,18 +70,42 @@ func (p *Plugin) Prepare(pod *snapshot.Pod, _ *snapshot.Snapshot) (framework.Opi
 	if status != nil || len(w.bound)+len(w.waiting) == 0 {
 		return framework.Opinion{}, status
 	}
+	waiting, status := p.candidates(w.waiting)
+	if status != nil {
+		return framework.Opinion{}, status
+	}
 	opinion := framework.Opinion{Filter: func(node *snapshot.Node) *framework.Status {
 		if status := p.reach(w.bound, node.Node); status != nil {
 			return status
 		}
-		_, status := p.match(w.waiting, node.Node)
+		_, status := p.match(waiting, node.Node)
 		return status
 	}}
-	if len(w.waiting) > 0 {
-		r := &reservation{plugin: p, wishes: w, pod: pod.Pod}
+	if len(waiting) > 0 {
+		r := &reservation{plugin: p, waiting: waiting}
 		opinion.Reserve, opinion.Unreserve, opinion.BeforeBinding = r.reserve, r.unreserve, r.write
 	}
 	return opinion, nil
+}
+
+// candidates finds for every waiting claim the volumes that it might get. Claims for little come first, so that they
+// leave large volumes to those for much.
+func (p *Plugin) candidates(claims []*corev1.PersistentVolumeClaim) ([]*matching.Candidates, *framework.Status) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	volumes, err := p.volumes.List(labels.Everything())
+	if err != nil {
+		return nil, framework.Fail(err)
+	}
+	slices.SortStableFunc(claims, func(a, b *corev1.PersistentVolumeClaim) int {
+		return a.Spec.Resources.Requests.Storage().Cmp(*b.Spec.Resources.Requests.Storage())
+	})
+	all := make([]*matching.Candidates, len(claims))
+	for i, claim := range claims {
+		all[i] = matching.NewCandidates(claim, volumes)
+	}
+	return all, nil
 }
 
 // reach checks that a node can reach the volumes of bound claims.
@@ -103,35 +129,32 @@ type choice struct {
 }
 
 // match chooses for every waiting claim, as if the pod went to the node.
-func (p *Plugin) match(claims []*corev1.PersistentVolumeClaim, node *corev1.Node) ([]choice, *framework.Status) {
-	if len(claims) == 0 {
+func (p *Plugin) match(waiting []*matching.Candidates, node *corev1.Node) ([]choice, *framework.Status) {
+	if len(waiting) == 0 {
 		return nil, nil
 	}
-	all, err := p.volumes.List(labels.Everything())
-	if err != nil {
-		return nil, framework.Fail(err)
-	}
 	excluded := p.takenVolumes()
-	var choices []choice
-	for _, claim := range claims {
-		if selected := claim.Annotations[volume.AnnSelectedNode]; selected != "" {
-			if selected != node.Name {
-				return nil, noneFound
+	choices := make([]choice, 0, len(waiting))
+	for _, candidates := range waiting {
+		claim := candidates.Claim()
+		c := choice{claim: claim}
+		switch selected := matching.Selected(claim); selected {
+		case "":
+			var err error
+			if c.volume, err = candidates.On(node, excluded); err != nil {
+				return nil, framework.Fail(err)
 			}
-			choices = append(choices, choice{claim: claim})
-			continue
-		}
-		found, err := volume.FindMatchingVolume(claim, all, node, excluded, true, true)
-		if err != nil {
-			return nil, framework.Fail(err)
-		}
-		if found == nil && !p.canMake(claim, node) {
+		case node.Name:
+		default:
 			return nil, noneFound
 		}
-		if found != nil {
-			excluded[found.Name] = found
+		if c.volume == nil && !p.canMake(claim, node) {
+			return nil, noneFound
 		}
-		choices = append(choices, choice{claim, found})
+		if c.volume != nil {
+			excluded[c.volume.Name] = c.volume
+		}
+		choices = append(choices, c)
 	}
 	return choices, nil
 }

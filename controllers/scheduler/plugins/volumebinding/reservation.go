@@ -15,6 +15,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/controllers/volume/matching"
 )
 
 // patience is how long volumes may take to be made and bound.
@@ -24,15 +25,13 @@ var errGivenUp = errors.New("no volume was made for the node")
 
 // reservation is what one pod takes with it to one node.
 type reservation struct {
-	plugin *Plugin
-	wishes wishes
-	pod    *corev1.Pod
-
+	plugin  *Plugin
+	waiting []*matching.Candidates
 	choices []choice
 }
 
 func (r *reservation) reserve(node *snapshot.Node) *framework.Status {
-	choices, status := r.plugin.match(r.wishes.waiting, node.Node)
+	choices, status := r.plugin.match(r.waiting, node.Node)
 	if status != nil {
 		return status
 	}
@@ -74,7 +73,7 @@ func (r *reservation) write(ctx context.Context, node *corev1.Node) error {
 		}
 	}
 	for _, c := range r.choices {
-		if err := r.await(ctx, c, node.Name); err != nil {
+		if err := r.await(ctx, c, node); err != nil {
 			return fmt.Errorf("binding the claim %s/%s: %w", c.claim.Namespace, c.claim.Name, err)
 		}
 	}
@@ -108,14 +107,14 @@ func (r *reservation) selectNode(ctx context.Context, claim *corev1.PersistentVo
 
 // await watches a claim until it is bound. It is given up when the claim is
 // gone, or whoever makes volumes withdraws the node because it cannot.
-func (r *reservation) await(ctx context.Context, c choice, node string) error {
+func (r *reservation) await(ctx context.Context, c choice, node *corev1.Node) error {
 	claims := r.plugin.client.CoreV1().PersistentVolumeClaims(c.claim.Namespace)
 	for {
 		now, err := claims.Get(ctx, c.claim.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		if done, err := c.settled(now, node); done || err != nil {
+		if done, err := r.settled(ctx, c, now, node); done || err != nil {
 			return err
 		}
 		changes, err := claims.Watch(ctx, metav1.ListOptions{
@@ -124,7 +123,7 @@ func (r *reservation) await(ctx context.Context, c choice, node string) error {
 		if err != nil {
 			return err
 		}
-		done, err := c.follow(ctx, changes, node)
+		done, err := r.follow(ctx, c, changes, node)
 		changes.Stop()
 		if done || err != nil {
 			return err
@@ -132,7 +131,7 @@ func (r *reservation) await(ctx context.Context, c choice, node string) error {
 	}
 }
 
-func (c choice) follow(ctx context.Context, changes watch.Interface, node string) (done bool, err error) {
+func (r *reservation) follow(ctx context.Context, c choice, changes watch.Interface, node *corev1.Node) (done bool, err error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -145,7 +144,7 @@ func (c choice) follow(ctx context.Context, changes watch.Interface, node string
 				return false, apierrors.NewNotFound(corev1.Resource("persistentvolumeclaims"), c.claim.Name)
 			}
 			if claim, ok := event.Object.(*corev1.PersistentVolumeClaim); ok {
-				if done, err := c.settled(claim, node); done || err != nil {
+				if done, err := r.settled(ctx, c, claim, node); done || err != nil {
 					return done, err
 				}
 			}
@@ -153,13 +152,22 @@ func (c choice) follow(ctx context.Context, changes watch.Interface, node string
 	}
 }
 
-func (c choice) settled(claim *corev1.PersistentVolumeClaim, node string) (bool, error) {
+// settled says whether the claim has its volume. One that the node cannot reach, whoever bound it, fails the attempt: the
+// next goes where the volume is.
+func (r *reservation) settled(ctx context.Context, c choice, claim *corev1.PersistentVolumeClaim, node *corev1.Node) (bool, error) {
 	switch {
 	case claim.UID != c.claim.UID:
 		return false, apierrors.NewNotFound(corev1.Resource("persistentvolumeclaims"), c.claim.Name)
 	case isBound(claim):
+		bound, err := r.plugin.client.CoreV1().PersistentVolumes().Get(ctx, claim.Spec.VolumeName, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		if err := volume.CheckNodeAffinity(bound, node.Labels); err != nil {
+			return false, fmt.Errorf("volume %s cannot be reached from node %s: %w", bound.Name, node.Name, err)
+		}
 		return true, nil
-	case c.volume == nil && claim.Annotations[volume.AnnSelectedNode] != node:
+	case c.volume == nil && matching.Selected(claim) != node.Name:
 		return false, errGivenUp
 	}
 	return false, nil
