@@ -58,7 +58,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&appsv1.DaemonSet{}).
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
-		Watches(&appsv1.ControllerRevision{}, owned.Wake(kind.Kind, nil)).
+		Watches(&appsv1.ControllerRevision{}, owned.Wake(kind.Kind, r.adopters)).
 		Watches(&corev1.Node{}, loop.ToRequests(r.all), loop.Only(loop.Changed(matters))).
 		Complete(reconcile.AsReconciler[*appsv1.DaemonSet](c, r))
 }
@@ -80,12 +80,12 @@ func (r *controller) all(ctx context.Context, _ client.Object) []reconcile.Reque
 	return requests
 }
 
-func (r *controller) adopters(ctx context.Context, pod client.Object) []reconcile.Request {
+func (r *controller) adopters(ctx context.Context, orphan client.Object) []reconcile.Request {
 	var sets appsv1.DaemonSetList
-	if err := r.client.List(ctx, &sets, client.InNamespace(pod.GetNamespace())); err != nil {
+	if err := r.client.List(ctx, &sets, client.InNamespace(orphan.GetNamespace())); err != nil {
 		return nil
 	}
-	return owned.Selecting(sets.Items, pod, func(ds *appsv1.DaemonSet) *metav1.LabelSelector { return ds.Spec.Selector })
+	return owned.Selecting(sets.Items, orphan, func(ds *appsv1.DaemonSet) *metav1.LabelSelector { return ds.Spec.Selector })
 }
 
 // Reconcile implements reconcile.ObjectReconciler.
@@ -115,7 +115,7 @@ func (r *controller) Reconcile(ctx context.Context, ds *appsv1.DaemonSet) (recon
 
 // revisions makes sure that there is one of the current template.
 func (r *controller) revisions(ctx context.Context, ds *appsv1.DaemonSet) (current *appsv1.ControllerRevision, old []*appsv1.ControllerRevision, err error) {
-	existing, err := history.List(ctx, r.client, ds)
+	existing, err := history.Of(ctx, r.client, ds, kind, ds.Spec.Selector)
 	if err != nil {
 		return nil, nil, err
 	}

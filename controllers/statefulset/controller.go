@@ -50,16 +50,16 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&appsv1.StatefulSet{}).
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
-		Watches(&appsv1.ControllerRevision{}, owned.Wake(kind.Kind, nil)).
+		Watches(&appsv1.ControllerRevision{}, owned.Wake(kind.Kind, r.adopters)).
 		Complete(reconcile.AsReconciler[*appsv1.StatefulSet](c, r))
 }
 
-func (r *controller) adopters(ctx context.Context, pod client.Object) []reconcile.Request {
+func (r *controller) adopters(ctx context.Context, orphan client.Object) []reconcile.Request {
 	var sets appsv1.StatefulSetList
-	if err := r.client.List(ctx, &sets, client.InNamespace(pod.GetNamespace())); err != nil {
+	if err := r.client.List(ctx, &sets, client.InNamespace(orphan.GetNamespace())); err != nil {
 		return nil
 	}
-	return owned.Selecting(sets.Items, pod, func(s *appsv1.StatefulSet) *metav1.LabelSelector { return s.Spec.Selector })
+	return owned.Selecting(sets.Items, orphan, func(s *appsv1.StatefulSet) *metav1.LabelSelector { return s.Spec.Selector })
 }
 
 // Reconcile implements reconcile.ObjectReconciler.
@@ -67,6 +67,11 @@ func (r *controller) Reconcile(ctx context.Context, set *appsv1.StatefulSet) (re
 	pods, err := r.pods(ctx, set)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if set.DeletionTimestamp != nil {
+		// It makes nothing any more that would have to go with it.
+		o := observation{set: set, pods: pods, current: set.Status.CurrentRevision, update: set.Status.UpdateRevision, now: r.now()}
+		return reconcile.Result{RequeueAfter: o.nextAvailable()}, r.writeStatus(ctx, set, o.status(set.Status.CollisionCount))
 	}
 	current, update, all, err := r.revisions(ctx, set)
 	if err != nil {
@@ -99,7 +104,7 @@ func (r *controller) pods(ctx context.Context, set *appsv1.StatefulSet) ([]*core
 
 // revisions makes sure that there is one of the present template. current is the one from which a rollout comes.
 func (r *controller) revisions(ctx context.Context, set *appsv1.StatefulSet) (current, update *appsv1.ControllerRevision, all []*appsv1.ControllerRevision, err error) {
-	existing, err := history.List(ctx, r.client, set)
+	existing, err := history.Of(ctx, r.client, set, kind, set.Spec.Selector)
 	if err != nil {
 		return nil, nil, nil, err
 	}
