@@ -5,6 +5,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/dynamicresources"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/imagelocality"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/interpodaffinity"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeaffinity"
@@ -31,6 +32,7 @@ func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.I
 		{Plugin: volumerestrictions.New(factory)},
 		{Plugin: volumebinding.New(factory, client)},
 		{Plugin: volumezone.New(factory)},
+		{Plugin: dynamicresources.Plugin{}},
 		{Plugin: podtopologyspread.New(factory), Weight: 2},
 		{Plugin: interpodaffinity.New(factory), Weight: 2},
 		{Plugin: noderesources.Balanced{}, Weight: 1},
