@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,35 +12,54 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/queue"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/guard"
 )
+
+// bindTimeout bounds the one request that goes on while stopping.
+const bindTimeout = time.Minute
 
 // place takes the pod's room on a node and begins to bind it there.
 func (s *Scheduler) place(ctx context.Context, item *queue.Item, c *cycle, node *snapshot.Node) error {
-	object := *item.Pod.Pod
-	object.Spec.NodeName = node.Name
-	assumed := *item.Pod
-	assumed.Pod = &object
+	placed := false
+	defer func() {
+		if !placed { // by a panic, too
+			c.unreserve()
+		}
+	}()
 	if status := c.reserve(node); status != nil {
 		if status.Code == framework.Failed {
 			return status.Err
 		}
 		return &rejection{nodes: len(c.nodes.Nodes), byNode: map[string]*framework.Status{node.Name: status}}
 	}
+	assumed := *item.Pod
+	assumed.Pod = placedOn(item.Pod.Pod, node.Name)
 	if err := s.cache.Assume(&assumed, node.Name); err != nil {
-		c.unreserve()
 		return err
 	}
+	placed = true
 	s.nominated.Remove(item.UID)
-	// Deliberately not the loop's context: what has begun to bind ends well even while stopping.
-	s.bindings.Go(func() { s.bind(context.WithoutCancel(ctx), item, c, node.Node) })
+	// Binding may wait for volumes for minutes: no events are kept for so long.
+	s.queue.Done(item.UID)
+	ctx, giveUp := s.underway.begin(ctx, item.UID)
+	s.bindings.Go("binding a pod", func() {
+		defer giveUp()
+		s.bind(ctx, item, c, node.Node)
+	})
 	return nil
+}
+
+// placedOn is the pod as it will be on a node.
+func placedOn(pod *corev1.Pod, node string) *corev1.Pod {
+	placed := *pod
+	placed.Spec.NodeName = node
+	return &placed
 }
 
 func (c *cycle) reserve(node *snapshot.Node) *framework.Status {
 	for i := range c.opinions {
 		if reserve := c.opinions[i].Reserve; reserve != nil {
 			if status := reserve(node); status != nil {
-				c.unreserve()
 				return status.By(c.opinions[i].plugin)
 			}
 		}
@@ -55,30 +75,25 @@ func (c *cycle) unreserve() {
 	}
 }
 
-// bind tells the API where the pod goes; if it will not have it, the pod
-// gives up its room and waits again.
+// bind tells the API where the pod goes; if it will not have it, the pod gives up its room and waits again.
 func (s *Scheduler) bind(ctx context.Context, item *queue.Item, c *cycle, node *corev1.Node) {
 	pod := item.Pod.Pod
-	if err := s.write(ctx, c, pod, node); err != nil {
+	if err := guard.Call("binding a pod", func() error { return s.write(ctx, c, pod, node) }); err != nil {
+		defer s.putBack(ctx, item, err)
+		defer s.queue.Tell(framework.Event{Action: framework.PodRemoved, Old: placedOn(pod, node.Name)})
+		defer s.cache.Forget(pod.UID)
 		c.unreserve()
-		s.cache.Forget(pod.UID)
-		s.queue.Tell(framework.Event{Action: framework.PodRemoved, Old: pod})
-		s.fail(ctx, item, err)
 		return
 	}
-	s.queue.Done(pod.UID)
 	s.metrics.bound(item)
 	s.events.Eventf(pod, nil, corev1.EventTypeNormal, "Scheduled", "Binding",
 		"Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, node.Name)
 	klog.FromContext(ctx).V(2).Info("Bound a pod", "pod", klog.KObj(pod), "node", node.Name, "attempts", item.Attempts)
 }
 
-func (s *Scheduler) write(ctx context.Context, c *cycle, pod *corev1.Pod, node *corev1.Node) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errPanic, r)
-		}
-	}()
+// write does what must be done before the pod is bound, which is given up when the context ends, and binds it, which is
+// not: what has been sent has its answer.
+func (s *Scheduler) write(ctx context.Context, c *cycle, pod *corev1.Pod, node *corev1.Node) error {
 	for i := range c.opinions {
 		if before := c.opinions[i].BeforeBinding; before != nil {
 			if err := before(ctx, node); err != nil {
@@ -86,6 +101,8 @@ func (s *Scheduler) write(ctx context.Context, c *cycle, pod *corev1.Pod, node *
 			}
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bindTimeout)
+	defer cancel()
 	binding := &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: node.Name},
@@ -94,4 +111,19 @@ func (s *Scheduler) write(ctx context.Context, c *cycle, pod *corev1.Pod, node *
 		return fmt.Errorf("binding pod %s/%s to node %s: %w", pod.Namespace, pod.Name, node.Name, err)
 	}
 	return nil
+}
+
+// putBack queues a pod that could not be bound, as it is now: unless it is gone, somebody else has bound it, or nothing is
+// scheduled any more.
+func (s *Scheduler) putBack(ctx context.Context, item *queue.Item, err error) {
+	now, failure := s.pods.Pods(item.Namespace).Get(item.Name)
+	if ctx.Err() != nil || failure != nil || now.UID != item.UID || now.Spec.NodeName != "" || now.DeletionTimestamp != nil {
+		return
+	}
+	pod, failure := snapshot.NewPod(now)
+	if failure != nil {
+		klog.FromContext(ctx).Error(failure, "Queueing a pod", "pod", klog.KObj(now))
+	}
+	s.queue.Return(item, pod)
+	s.tellFailure(ctx, pod, err)
 }

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
-	"github.com/coracle-k8s/coracle/controllers/scheduler/queue"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -26,9 +27,11 @@ var errNoNodes = errors.New("no nodes available to schedule pods")
 
 // cycle is one attempt to find a node for a pod: what the plugins think.
 type cycle struct {
-	pod       *snapshot.Pod
-	nodes     *snapshot.Snapshot
-	nominated *queue.Nominator
+	pod   *snapshot.Pod
+	nodes *snapshot.Snapshot
+	// nominated is the node that was promised to the pod, promised the other pods, no less important, with promises.
+	nominated string
+	promised  map[string][]*snapshot.Pod
 	opinions  []opinion
 	// only names the nodes in question, nil for all; onlyBy the plugins that said so.
 	only   sets.Set[string]
@@ -47,7 +50,7 @@ func (s *Scheduler) choose(ctx context.Context, pod *snapshot.Pod) (*cycle, *sna
 	if len(nodes.Nodes) == 0 {
 		return nil, nil, errNoNodes
 	}
-	c := &cycle{pod: pod, nodes: nodes, nominated: s.nominated}
+	c := &cycle{pod: pod, nodes: nodes, nominated: s.nominated.NodeOf(pod.UID), promised: promisedTo(s.nominated.All(), pod)}
 	if rejection, err := c.prepare(s.plugins); err != nil || rejection != nil {
 		if err == nil {
 			err = s.preemptor.consider(ctx, c, rejection)
@@ -123,7 +126,7 @@ func (c *cycle) candidates() []*snapshot.Node {
 // search returns nodes that fit: all, or enough of them when there are many.
 // A pod for which room was made is given that room if it is there.
 func (c *cycle) search(ctx context.Context, start int) ([]*snapshot.Node, *rejection, error) {
-	if name := c.nominated.NodeOf(c.pod.UID); name != "" && (c.only == nil || c.only.Has(name)) {
+	if name := c.nominated; name != "" && (c.only == nil || c.only.Has(name)) {
 		if node := c.nodes.Node(name); node != nil && c.fits(node) == nil {
 			return []*snapshot.Node{node}, nil, nil
 		}
@@ -136,20 +139,39 @@ func (c *cycle) search(ctx context.Context, start int) ([]*snapshot.Node, *rejec
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	check := func(i int) {
-		i = (start + i) % len(nodes)
-		statuses[i] = c.fits(nodes[i])
-		seen[i] = true
-		if statuses[i] == nil && found.Add(1) >= limit {
+		if statuses[i] = c.ask(nodes[i]); statuses[i] == nil && found.Add(1) >= limit {
 			cancel()
 		}
+		seen[i] = true
 	}
-	if len(nodes) >= manyNodes && c.nominated.Empty() {
-		workqueue.ParallelizeUntil(ctx, runtime.GOMAXPROCS(0), len(nodes), check, workqueue.WithChunkSize(16))
-	} else {
-		for i := 0; i < len(nodes) && ctx.Err() == nil; i++ {
+	// Where others have promises, plugins are told of pods that are not there, which is for one goroutine alone.
+	parallel := len(nodes) >= manyNodes
+	for i := 0; i < len(nodes) && ctx.Err() == nil; i++ {
+		i := (start + i) % len(nodes)
+		if !parallel || len(c.promised[nodes[i].Name]) > 0 {
 			check(i)
 		}
 	}
+	if parallel {
+		workqueue.ParallelizeUntil(ctx, runtime.GOMAXPROCS(0), len(nodes), func(i int) {
+			if i = (start + i) % len(nodes); !seen[i] {
+				check(i)
+			}
+		}, workqueue.WithChunkSize(16))
+	}
+	return c.sorted(nodes, statuses, seen)
+}
+
+// ask is fits for goroutines that are not ours to end: a plugin that panics fails the attempt, as one that errs does.
+func (c *cycle) ask(node *snapshot.Node) (status *framework.Status) {
+	if err := guard.Call("scheduling filter", func() error { status = c.fits(node); return nil }); err != nil {
+		return framework.Fail(err)
+	}
+	return status
+}
+
+// sorted parts the nodes that were seen into those that fit, and the others with their reasons.
+func (c *cycle) sorted(nodes []*snapshot.Node, statuses []*framework.Status, seen []bool) ([]*snapshot.Node, *rejection, error) {
 	var feasible []*snapshot.Node
 	r := &rejection{nodes: len(c.nodes.Nodes), byNode: map[string]*framework.Status{}, onlyBy: c.onlyBy}
 	for i, status := range statuses {
@@ -179,7 +201,7 @@ func wanted(nodes int) int {
 // fits asks all filters about a node: with the pods that room was promised
 // to, and without, as they may never come.
 func (c *cycle) fits(node *snapshot.Node) *framework.Status {
-	promised := c.promised(node)
+	promised := c.promised[node.Name]
 	if len(promised) > 0 {
 		full := node.Clone()
 		for _, pod := range promised {
@@ -196,15 +218,17 @@ func (c *cycle) fits(node *snapshot.Node) *framework.Status {
 	return c.filter(node)
 }
 
-// promised lists the pods, no less important than this one, that wait for room on a node.
-func (c *cycle) promised(node *snapshot.Node) []*snapshot.Pod {
-	var pods []*snapshot.Pod
-	for _, pod := range c.nominated.On(node.Name) {
-		if pod.UID != c.pod.UID && pod.Priority >= c.pod.Priority {
-			pods = append(pods, pod)
+// promisedTo keeps, of all that is promised, what counts for a pod: what is promised to others no less important.
+func promisedTo(all map[string][]*snapshot.Pod, pod *snapshot.Pod) map[string][]*snapshot.Pod {
+	for node, pods := range all {
+		pods = slices.DeleteFunc(pods, func(other *snapshot.Pod) bool { return other.UID == pod.UID || other.Priority < pod.Priority })
+		if len(pods) == 0 {
+			delete(all, node)
+			continue
 		}
+		all[node] = pods
 	}
-	return pods
+	return all
 }
 
 func (c *cycle) filter(node *snapshot.Node) *framework.Status {

@@ -28,25 +28,37 @@ const (
 
 // fail puts a pod back into the queue, and says why on the pod.
 func (s *Scheduler) fail(ctx context.Context, item *queue.Item, err error) {
-	reason, plugins := corev1.PodReasonSchedulerError, sets.Set[string](nil)
+	_, plugins := judge(err)
+	if pod := s.queue.Reject(item, plugins); pod != nil {
+		s.tellFailure(ctx, pod, err)
+	}
+}
+
+// judge gives the reason of an error, as a pod's condition has it, and the plugins whose events may help: none if it was
+// not about nodes.
+func judge(err error) (reason string, plugins sets.Set[string]) {
 	var r *rejection
 	switch {
 	case errors.As(err, &r):
-		reason, plugins = corev1.PodReasonUnschedulable, r.rejecters()
+		return corev1.PodReasonUnschedulable, r.rejecters()
 	case errors.Is(err, errNoNodes):
-		reason, plugins = corev1.PodReasonUnschedulable, sets.New("NodeName", "NodeUnschedulable")
-	default:
-		klog.FromContext(ctx).Error(err, "Scheduling a pod", "pod", klog.KObj(item.Pod.Pod))
+		return corev1.PodReasonUnschedulable, sets.New("NodeName", "NodeUnschedulable")
 	}
-	pod := s.queue.Reject(item, plugins)
-	if pod == nil {
-		return
+	return corev1.PodReasonSchedulerError, nil
+}
+
+// tellFailure says on a pod that waits again why it does, and keeps or voids what was promised to it.
+func (s *Scheduler) tellFailure(ctx context.Context, pod *snapshot.Pod, err error) {
+	reason, _ := judge(err)
+	if reason == corev1.PodReasonSchedulerError {
+		klog.FromContext(ctx).Error(err, "Scheduling a pod", "pod", klog.KObj(pod.Pod))
 	}
 	nominee := s.nominated.NodeOf(pod.UID)
-	if r != nil && r.settled {
+	var r *rejection
+	if errors.As(err, &r) && r.settled {
 		nominee = r.nominee
 	}
-	s.nominated.Set(pod, nominee)
+	s.nominate(pod, nominee)
 	message := err.Error()
 	s.events.Eventf(pod.Pod, nil, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", "%s", shortened(message))
 	if err := s.report(ctx, pod, nominee, reason, message); err != nil && !apierrors.IsNotFound(err) {

@@ -12,7 +12,11 @@ import (
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/guard"
 )
+
+// handling names the work of informers' handlers.
+const handling = "scheduler's informer handler"
 
 // feed is a handler that an informer calls.
 type feed struct {
@@ -65,7 +69,8 @@ func (s *Scheduler) listen() error {
 }
 
 // handler turns an informer's calls into two, for objects of one type. The
-// old object of set is the zero value for one that is new.
+// old object of set is the zero value for one that is new. A panic costs the
+// one event: the informer's goroutine goes on with the next.
 type handler[T interface {
 	runtime.Object
 	comparable
@@ -77,7 +82,7 @@ type handler[T interface {
 func (h handler[T]) OnAdd(object any, _ bool) {
 	if o, ok := object.(T); ok {
 		var none T
-		h.set(none, o)
+		guard.Do(handling, func() { h.set(none, o) })
 	}
 }
 
@@ -85,7 +90,7 @@ func (h handler[T]) OnUpdate(old, object any) {
 	before, ok := old.(T)
 	after, also := object.(T)
 	if ok && also && before != after {
-		h.set(before, after)
+		guard.Do(handling, func() { h.set(before, after) })
 	}
 }
 
@@ -94,32 +99,26 @@ func (h handler[T]) OnDelete(object any) {
 		object = tombstone.Obj
 	}
 	if o, ok := object.(T); ok {
-		h.gone(o)
+		guard.Do(handling, func() { h.gone(o) })
 	}
 }
 
 // passOn only tells the queue of changes.
 func (s *Scheduler) passOn(action framework.Action) cache.ResourceEventHandler {
-	return cache.ResourceEventHandlerFuncs{
-		AddFunc: func(object any) {
-			if o, ok := object.(runtime.Object); ok {
-				s.queue.Tell(framework.Event{Action: action, New: o})
+	return handler[changed]{
+		set: func(old, object changed) {
+			event := framework.Event{Action: action, New: object}
+			if old != nil {
+				event.Old = old
 			}
+			s.queue.Tell(event)
 		},
-		UpdateFunc: func(old, object any) {
-			before, ok := old.(runtime.Object)
-			after, also := object.(runtime.Object)
-			if ok && also && before != after {
-				s.queue.Tell(framework.Event{Action: action, Old: before, New: after})
-			}
-		},
-		DeleteFunc: func(object any) {
-			if o, ok := object.(runtime.Object); ok {
-				s.queue.Tell(framework.Event{Action: action, Old: o})
-			}
-		},
+		gone: func(object changed) { s.queue.Tell(framework.Event{Action: action, Old: object}) },
 	}
 }
+
+// changed is an object of any kind.
+type changed interface{ runtime.Object }
 
 func (s *Scheduler) nodeSet(old, node *corev1.Node) {
 	s.cache.SetNode(node)
@@ -132,7 +131,10 @@ func (s *Scheduler) nodeSet(old, node *corev1.Node) {
 	}
 }
 
-func (s *Scheduler) nodeGone(node *corev1.Node) { s.cache.RemoveNode(node.Name) }
+func (s *Scheduler) nodeGone(node *corev1.Node) {
+	s.cache.RemoveNode(node.Name)
+	s.queue.Tell(framework.Event{Action: framework.NodeRemoved, Old: node})
+}
 
 // nodeChange says what of a node has changed that pods may have waited for.
 func nodeChange(old, node *corev1.Node) framework.Action {
@@ -163,23 +165,17 @@ func (s *Scheduler) podSet(old, pod *corev1.Pod) {
 	case pod.Spec.NodeName != "":
 		s.podPlaced(old, pod)
 	case pod.DeletionTimestamp == nil && pod.Spec.SchedulerName == s.name:
-		s.renominate(old, pod)
+		if s.cache.Holds(pod.UID) { // being bound; should that fail, it comes back as it is then
+			return
+		}
 		if err := s.queue.Set(pod); err != nil {
 			klog.Background().Error(err, "Queueing a pod", "pod", klog.KObj(pod))
 		}
+		s.renominate(old, pod)
 	default:
+		s.underway.abandon(pod.UID)
 		s.queue.Remove(pod.UID)
-		s.nominated.Remove(pod.UID)
-	}
-}
-
-// renominate takes up what a scheduler before this one has promised to a pod.
-func (s *Scheduler) renominate(old, pod *corev1.Pod) {
-	if old != nil || pod.Status.NominatedNodeName == "" {
-		return
-	}
-	if parsed, err := snapshot.NewPod(pod); err == nil {
-		s.nominated.Set(parsed, pod.Status.NominatedNodeName)
+		s.renounce(pod)
 	}
 }
 
@@ -218,8 +214,9 @@ func resized(old, pod *corev1.Pod) bool {
 }
 
 func (s *Scheduler) podGone(pod *corev1.Pod) {
+	s.underway.abandon(pod.UID)
 	s.queue.Remove(pod.UID)
-	s.nominated.Remove(pod.UID)
+	s.renounce(pod)
 	held := s.cache.Holds(pod.UID)
 	s.cache.RemovePod(pod.UID)
 	if held {

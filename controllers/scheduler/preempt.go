@@ -67,7 +67,7 @@ func ineligible(c *cycle, r *rejection) string {
 	if policy := c.pod.Spec.PreemptionPolicy; policy != nil && *policy == corev1.PreemptNever {
 		return "not eligible due to preemptionPolicy=Never."
 	}
-	nominee := c.nodes.Node(c.nominated.NodeOf(c.pod.UID))
+	nominee := c.nodes.Node(c.nominated)
 	if nominee == nil {
 		return ""
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/noderesources"
-	"github.com/coracle-k8s/coracle/controllers/scheduler/queue"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
 )
 
@@ -41,8 +40,8 @@ func started(ago time.Duration) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Status.StartTime = &at }
 }
 
-// guard is a budget that lets so many pods of the app go.
-func guard(allowed int32) *policyv1.PodDisruptionBudget {
+// budgetOf is a budget that lets so many pods of the app go.
+func budgetOf(allowed int32) *policyv1.PodDisruptionBudget {
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "guard"},
 		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "guarded"}}},
@@ -65,11 +64,11 @@ func TestTheLeastHarmIsChosen(t *testing.T) {
 		},
 		"not the guarded": {
 			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "2", app, priority(1))), onNode(t, "b", "2", pod("b1", "2", priority(9)))},
-			[]*policyv1.PodDisruptionBudget{guard(0)}, "b", []string{"b1"},
+			[]*policyv1.PodDisruptionBudget{budgetOf(0)}, "b", []string{"b1"},
 		},
 		"the guarded within the budget": {
 			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "2", app, priority(1))), onNode(t, "b", "2", pod("b1", "2", priority(9)))},
-			[]*policyv1.PodDisruptionBudget{guard(1)}, "a", []string{"a1"},
+			[]*policyv1.PodDisruptionBudget{budgetOf(1)}, "a", []string{"a1"},
 		},
 		"the fewest": {
 			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "1"), pod("a2", "1")), onNode(t, "b", "2", pod("b1", "2"))}, nil, "b", []string{"b1"},
@@ -79,7 +78,7 @@ func TestTheLeastHarmIsChosen(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &cycle{pod: parsed(t, pod("p", "2", priority(10))), nodes: snapshot.Of(test.nodes...), nominated: queue.NewNominator()}
+			c := &cycle{pod: parsed(t, pod("p", "2", priority(10))), nodes: snapshot.Of(test.nodes...)}
 			if r, err := c.prepare([]framework.Weighted{{Plugin: noderesources.Fit{}}}); r != nil || err != nil {
 				t.Fatal(r, err)
 			}
@@ -121,9 +120,9 @@ func TestWhoMayNotPreempt(t *testing.T) {
 		"leaving in vain, the node is no use": {pod(nominee, "2", priority(10)), framework.Reject(framework.Unresolvable, "x"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &cycle{pod: parsed(t, test.pod), nodes: snapshot.Of(onNode(t, "a", "2", leaving)), nominated: queue.NewNominator()}
+			c := &cycle{pod: parsed(t, test.pod), nodes: snapshot.Of(onNode(t, "a", "2", leaving))}
 			if test.pod.Name == nominee {
-				c.nominated.Set(c.pod, "a")
+				c.nominated = "a"
 			}
 			r := &rejection{byNode: map[string]*framework.Status{}}
 			if test.status != nil {

@@ -3,21 +3,19 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/queue"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Config is what a scheduler works with.
@@ -45,7 +43,9 @@ type Scheduler struct {
 	metrics   *metrics
 	feeds     []feed
 	synced    []cache.DoneChecker
-	bindings  sync.WaitGroup
+	pods      corelisters.PodLister
+	bindings  guard.Group
+	underway  underway
 	// nextStart is where the search for nodes begins next, so that all get their turn.
 	nextStart int
 }
@@ -58,6 +58,7 @@ func New(cfg Config) (*Scheduler, error) {
 		events:    cfg.Events,
 		informers: cfg.Informers,
 		plugins:   defaultPlugins(cfg.Informers, cfg.Client),
+		pods:      cfg.Informers.Core().V1().Pods().Lister(),
 		cache:     snapshot.NewCache(),
 		nominated: queue.NewNominator(),
 		metrics:   newMetrics(),
@@ -96,32 +97,23 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
-var errPanic = errors.New("panic")
-
-// attempt tries to find a node for a pod, and sets its binding going or says
-// why there is none. A panic fails the attempt, not the scheduler.
+// attempt tries to find a node for a pod, and sets its binding going or says why there is none. A panic fails the attempt,
+// not the scheduler.
 func (s *Scheduler) attempt(ctx context.Context, item *queue.Item) {
-	defer func() {
-		if r := recover(); r != nil {
-			klog.FromContext(ctx).Error(errPanic, "Scheduling a pod", "pod", klog.KObj(item.Pod.Pod), "panic", r, "stack", string(debug.Stack()))
-			s.fail(ctx, item, fmt.Errorf("%w: %v", errPanic, r))
-		}
-	}()
-	timer := s.metrics.begin()
 	if s.cache.Holds(item.UID) {
 		s.queue.Done(item.UID)
 		return
 	}
-	c, node, err := s.choose(ctx, item.Pod)
+	timer := s.metrics.begin()
+	err := guard.Call("scheduling a pod", func() error {
+		c, node, err := s.choose(ctx, item.Pod)
+		if err != nil {
+			return err
+		}
+		return s.place(ctx, item, c, node)
+	})
+	timer.end(err)
 	if err != nil {
-		timer.end(err)
 		s.fail(ctx, item, err)
-		return
 	}
-	if err := s.place(ctx, item, c, node); err != nil {
-		timer.end(err)
-		s.fail(ctx, item, err)
-		return
-	}
-	timer.end(nil)
 }

@@ -110,7 +110,7 @@ func (p *preemptor) evict(ctx context.Context, pod *snapshot.Pod, chosen candida
 	}
 	for _, other := range s.nominated.On(chosen.node) {
 		if other.Priority < pod.Priority {
-			s.nominated.Remove(other.UID)
+			s.renounce(other.Pod)
 			if err := s.denominate(ctx, other); err != nil && !apierrors.IsNotFound(err) {
 				return err
 			}

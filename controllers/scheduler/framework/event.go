@@ -15,6 +15,7 @@ const (
 	NodeLabelsChanged
 	NodeTaintsChanged
 	NodeDeclaredFeaturesChanged
+	NodeRemoved
 	// Assigned pods: those with a node.
 	PodAssigned
 	PodLabelsChanged
@@ -33,9 +34,6 @@ const (
 	DeviceClassChanged
 	NamespaceChanged
 )
-
-// NodeChanged is any change of a node that plugins care for.
-const NodeChanged = NodeAdded | NodeAllocatableChanged | NodeLabelsChanged | NodeTaintsChanged | NodeDeclaredFeaturesChanged
 
 // Event is a change in the cluster.
 type Event struct {

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -21,38 +23,40 @@ func NewNominator() *Nominator {
 	return &Nominator{byNode: map[string]map[types.UID]*snapshot.Pod{}, nodeOf: map[types.UID]string{}}
 }
 
-// Set nominates a pod to a node, in place of any it was nominated to before.
-func (n *Nominator) Set(pod *snapshot.Pod, node string) {
+// Set nominates a pod to a node, in place of the one that it was nominated to before, which it returns. "" is none.
+func (n *Nominator) Set(pod *snapshot.Pod, node string) (before string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.remove(pod.UID)
+	before = n.remove(pod.UID)
 	if node == "" {
-		return
+		return before
 	}
 	if n.byNode[node] == nil {
 		n.byNode[node] = map[types.UID]*snapshot.Pod{}
 	}
 	n.byNode[node][pod.UID] = pod
 	n.nodeOf[pod.UID] = node
+	return before
 }
 
-// Remove forgets a pod.
-func (n *Nominator) Remove(uid types.UID) {
+// Remove forgets a pod, and returns the node that it was nominated to, or "".
+func (n *Nominator) Remove(uid types.UID) (before string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.remove(uid)
+	return n.remove(uid)
 }
 
-func (n *Nominator) remove(uid types.UID) {
+func (n *Nominator) remove(uid types.UID) string {
 	node, known := n.nodeOf[uid]
 	if !known {
-		return
+		return ""
 	}
 	delete(n.nodeOf, uid)
 	delete(n.byNode[node], uid)
 	if len(n.byNode[node]) == 0 {
 		delete(n.byNode, node)
 	}
+	return node
 }
 
 // NodeOf returns the node that a pod is nominated to, or "".
@@ -73,9 +77,13 @@ func (n *Nominator) On(node string) []*snapshot.Pod {
 	return pods
 }
 
-// Empty says whether no pod is nominated.
-func (n *Nominator) Empty() bool {
+// All lists all nominated pods by node. What comes later is not in it.
+func (n *Nominator) All() map[string][]*snapshot.Pod {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(n.nodeOf) == 0
+	all := make(map[string][]*snapshot.Pod, len(n.byNode))
+	for node, pods := range n.byNode {
+		all[node] = slices.Collect(maps.Values(pods))
+	}
+	return all
 }

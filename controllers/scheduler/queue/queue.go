@@ -19,6 +19,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -182,7 +183,8 @@ func (q *Queue) next() *Item {
 	return nil
 }
 
-// Done ends the flight of a pod that has its node, or needs none any more.
+// Done ends the flight of a pod for which a node is chosen, or that needs none any more. Nothing is kept for it from now
+// on: if it cannot be bound after all, it comes back by Return.
 func (q *Queue) Done(uid types.UID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -215,6 +217,43 @@ func (q *Queue) Reject(item *Item, plugins sets.Set[string]) *snapshot.Pod {
 	}
 	q.land(item.UID)
 	return item.Pod
+}
+
+// Return puts a pod back after its flight has ended, for another try after its backoff. pod is its present state.
+func (q *Queue) Return(item *Item, pod *snapshot.Pod) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if _, flying := q.flights[pod.UID]; flying {
+		return
+	}
+	if known := q.items[pod.UID]; known != nil {
+		q.move(known, nowhere)
+	}
+	now := time.Now()
+	item.Pod, item.queued, item.rejected, item.failed = pod, now, nil, true
+	item.backoff = now.Add(backoffAfter(item.Attempts))
+	q.items[pod.UID] = item
+	if len(pod.Spec.SchedulingGates) > 0 {
+		q.move(item, gated)
+		return
+	}
+	q.ready(item)
+}
+
+// Has says whether a pod waits, or is being tried.
+func (q *Queue) Has(uid types.UID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f, flying := q.flights[uid]
+	return q.items[uid] != nil || flying && !f.deleted
+}
+
+// Ready says whether a pod waits for nothing but its turn, or its backoff.
+func (q *Queue) Ready(uid types.UID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	item := q.items[uid]
+	return item != nil && (item.place == active || item.place == backingOff)
 }
 
 // Tell moves the pods that an event may help.
@@ -294,10 +333,15 @@ func (q *Queue) helps(item *Item, event framework.Event) bool {
 	}
 	for plugin := range item.rejected {
 		for _, interest := range q.interests[plugin] {
-			if interest.Actions&event.Action != 0 && (interest.Helps == nil || interest.Helps(item.Pod.Pod, event)) {
+			if interest.Actions&event.Action != 0 && (interest.Helps == nil || hint(interest, item.Pod.Pod, event)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// hint asks a plugin. One that panics cannot say no: the pod is tried once more, and the others get to know of the event.
+func hint(interest framework.Interest, pod *corev1.Pod, event framework.Event) (helps bool) {
+	return !guard.Do("scheduling hint", func() { helps = interest.Helps(pod, event) }) || helps
 }

@@ -237,12 +237,59 @@ func TestNominations(t *testing.T) {
 		item := expect(t, q, "p")
 		n.Set(item.Pod, "a")
 		n.Set(item.Pod, "b")
-		if len(n.On("a")) != 0 || len(n.On("b")) != 1 || n.Empty() {
+		if len(n.On("a")) != 0 || len(n.On("b")) != 1 || len(n.All()) != 1 {
 			t.Errorf("on a %v, on b %v", n.On("a"), n.On("b"))
 		}
 		n.Set(item.Pod, "")
-		if !n.Empty() {
+		if len(n.All()) != 0 {
 			t.Errorf("on b %v", n.On("b"))
+		}
+	})
+}
+
+func TestReturnedPodComesAgainAfterItsBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		defer q.Close()
+		set(t, q, pod("p", 0), pod("other", -1))
+		item := expect(t, q, "p")
+		q.Done("p")
+		for range 1000 {
+			q.Tell(nodeAdded)
+		}
+		if len(q.history.events) != 0 {
+			t.Errorf("%d events are kept for a pod that is being bound", len(q.history.events))
+		}
+		// An update may have queued it anew.
+		set(t, q, pod("p", 7))
+		q.Return(item, item.Pod)
+		expect(t, q, "other", "")
+		time.Sleep(firstBackoff)
+		if item := expect(t, q, "p"); item.Attempts != 2 || len(q.items) != 0 {
+			t.Errorf("%d attempts, %d items are left", item.Attempts, len(q.items))
+		}
+		// In flight again, an earlier attempt has no say.
+		q.Return(item, item.Pod)
+		if len(q.items) != 0 {
+			t.Error("the pod waits while it is in flight")
+		}
+	})
+}
+
+func TestAPanickingHintIsNoNo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(map[string][]framework.Interest{"Broken": {{
+			Actions: framework.NodeAdded, Helps: func(p *corev1.Pod, _ framework.Event) bool { panic(p.Name) },
+		}}})
+		defer q.Close()
+		set(t, q, pod("a", 1), pod("b", 0))
+		for range 2 {
+			_, item := pop(t, q)
+			q.Reject(item, sets.New("Broken"))
+		}
+		q.Tell(nodeAdded)
+		if !q.Ready("a") || !q.Ready("b") {
+			t.Error("the event did not reach all")
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (*Plugin) Name() string { return "PodTopologySpread" }
 func (*Plugin) Interests() []framework.Interest {
 	return []framework.Interest{
 		{Actions: framework.PodAssigned | framework.PodRemoved | framework.PodLabelsChanged, Helps: podHelps},
-		{Actions: framework.NodeAdded | framework.NodeLabelsChanged | framework.NodeTaintsChanged, Helps: nodeHelps},
+		{Actions: framework.NodeAdded | framework.NodeRemoved | framework.NodeLabelsChanged | framework.NodeTaintsChanged, Helps: nodeHelps},
 		{Actions: framework.SelfChanged},
 	}
 }
