@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	policylisters "k8s.io/client-go/listers/policy/v1"
@@ -43,7 +42,7 @@ func (p *preemptor) consider(ctx context.Context, c *cycle, r *rejection) error 
 		return err
 	}
 	r.settled = true
-	candidates, statuses := c.candidatesForPreemption(r, budgets)
+	candidates, statuses := c.candidatesForPreemption(r, parsedBudgets(budgets))
 	if len(candidates) == 0 {
 		all := &rejection{nodes: r.nodes, byNode: statuses}
 		for _, node := range c.nodes.Nodes {
@@ -99,7 +98,7 @@ type candidate struct {
 
 // candidatesForPreemption tries the nodes that other pods keep this one from,
 // until there are enough. The statuses are of those where it does not help.
-func (c *cycle) candidatesForPreemption(r *rejection, budgets []*policyv1.PodDisruptionBudget) ([]candidate, map[string]*framework.Status) {
+func (c *cycle) candidatesForPreemption(r *rejection, budgets map[string][]budget) ([]candidate, map[string]*framework.Status) {
 	var potential []*snapshot.Node
 	for _, node := range c.nodes.Nodes {
 		if status := r.byNode[node.Name]; status != nil && status.Code == framework.Unschedulable {
@@ -134,7 +133,7 @@ func (c *cycle) candidatesForPreemption(r *rejection, budgets []*policyv1.PodDis
 // victims finds the smallest set of pods, of the least importance, without
 // which the pod fits a node: all less important pods go, and those come back
 // that can, first the ones that budgets protect.
-func (c *cycle) victims(node *snapshot.Node, budgets []*policyv1.PodDisruptionBudget) (candidate, *framework.Status) {
+func (c *cycle) victims(node *snapshot.Node, budgets map[string][]budget) (candidate, *framework.Status) {
 	var potential []*snapshot.Pod
 	for _, pod := range node.Pods {
 		if pod.Priority < c.pod.Priority {

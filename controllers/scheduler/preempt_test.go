@@ -50,6 +50,9 @@ func budgetOf(allowed int32) *policyv1.PodDisruptionBudget {
 }
 
 func TestTheLeastHarmIsChosen(t *testing.T) {
+	everything, nothing := budgetOf(0), budgetOf(0)
+	everything.Spec.Selector, nothing.Spec.Selector = &metav1.LabelSelector{}, nil
+	elsewhere := func(p *corev1.Pod) { p.Namespace = "elsewhere" }
 	for name, test := range map[string]struct {
 		nodes   []*snapshot.Node
 		budgets []*policyv1.PodDisruptionBudget
@@ -65,6 +68,14 @@ func TestTheLeastHarmIsChosen(t *testing.T) {
 		"not the guarded": {
 			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "2", app, priority(1))), onNode(t, "b", "2", pod("b1", "2", priority(9)))},
 			[]*policyv1.PodDisruptionBudget{budgetOf(0)}, "b", []string{"b1"},
+		},
+		"not those under a budget of everything": {
+			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "2", priority(1))), onNode(t, "b", "2", pod("b1", "2", priority(9), elsewhere))},
+			[]*policyv1.PodDisruptionBudget{everything}, "b", []string{"b1"},
+		},
+		"a budget of nothing protects nothing": {
+			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "2", priority(1))), onNode(t, "b", "2", pod("b1", "2", priority(9), elsewhere))},
+			[]*policyv1.PodDisruptionBudget{nothing}, "a", []string{"a1"},
 		},
 		"the guarded within the budget": {
 			[]*snapshot.Node{onNode(t, "a", "2", pod("a1", "2", app, priority(1))), onNode(t, "b", "2", pod("b1", "2", priority(9)))},
@@ -86,7 +97,7 @@ func TestTheLeastHarmIsChosen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			candidates, _ := c.candidatesForPreemption(r, test.budgets)
+			candidates, _ := c.candidatesForPreemption(r, parsedBudgets(test.budgets))
 			if len(candidates) == 0 {
 				t.Fatal("no candidates")
 			}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,7 +16,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
+	"github.com/coracle-k8s/coracle/guard"
 )
+
+// evictionsAtOnce bounds the requests that make room for one pod: the loop waits for them.
+const evictionsAtOnce = 16
 
 // moreImportant orders pods by priority, then by who has run longer.
 func moreImportant(a, b *snapshot.Pod) int {
@@ -66,27 +71,35 @@ func (c candidate) earliest() time.Time {
 	return earliest
 }
 
-// splitByBudget parts pods whose eviction would break a disruption budget,
-// given that those before them go too, from the others. Order is kept.
-func splitByBudget(pods []*snapshot.Pod, budgets []*policyv1.PodDisruptionBudget) (protected, free []*snapshot.Pod) {
-	allowed := make([]int32, len(budgets))
-	selectors := make([]labels.Selector, len(budgets))
-	for i, budget := range budgets {
-		allowed[i] = budget.Status.DisruptionsAllowed
-		if selector, err := metav1.LabelSelectorAsSelector(budget.Spec.Selector); err == nil && !selector.Empty() {
-			selectors[i] = selector
+// budget is a disruption budget, its selector parsed.
+type budget struct {
+	*policyv1.PodDisruptionBudget
+	selector labels.Selector
+}
+
+// parsedBudgets has the budgets of each namespace. An empty selector is about all pods of the namespace, as it is when pods
+// are evicted; none is about no pod.
+func parsedBudgets(all []*policyv1.PodDisruptionBudget) map[string][]budget {
+	parsed := map[string][]budget{}
+	for _, b := range all {
+		if selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector); err == nil {
+			parsed[b.Namespace] = append(parsed[b.Namespace], budget{b, selector})
 		}
 	}
+	return parsed
+}
+
+// splitByBudget parts pods whose eviction would break a disruption budget,
+// given that those before them go too, from the others. Order is kept.
+func splitByBudget(pods []*snapshot.Pod, budgets map[string][]budget) (protected, free []*snapshot.Pod) {
+	going := map[*policyv1.PodDisruptionBudget]int32{}
 	for _, pod := range pods {
 		breaks := false
-		for i, budget := range budgets {
-			if selectors[i] == nil || budget.Namespace != pod.Namespace || len(pod.Labels) == 0 || !selectors[i].Matches(labels.Set(pod.Labels)) {
+		for _, b := range budgets[pod.Namespace] {
+			if _, leaving := b.Status.DisruptedPods[pod.Name]; leaving || !b.selector.Matches(labels.Set(pod.Labels)) {
 				continue
 			}
-			if _, leaving := budget.Status.DisruptedPods[pod.Name]; leaving {
-				continue
-			}
-			if allowed[i]--; allowed[i] < 0 {
+			if going[b.PodDisruptionBudget]++; going[b.PodDisruptionBudget] > b.Status.DisruptionsAllowed {
 				breaks = true
 			}
 		}
@@ -103,10 +116,13 @@ func splitByBudget(pods []*snapshot.Pod, budgets []*policyv1.PodDisruptionBudget
 // of less important pods, which will not get this room.
 func (p *preemptor) evict(ctx context.Context, pod *snapshot.Pod, chosen candidate) error {
 	s := p.scheduler
+	evictions, evicting := errgroup.WithContext(ctx)
+	evictions.SetLimit(evictionsAtOnce)
 	for _, victim := range chosen.victims {
-		if err := s.preempt(ctx, pod, victim, chosen.node); err != nil {
-			return err
-		}
+		evictions.Go(guard.Func("preempting a pod", func() error { return s.preempt(evicting, pod, victim, chosen.node) }))
+	}
+	if err := evictions.Wait(); err != nil {
+		return err
 	}
 	for _, other := range s.nominated.On(chosen.node) {
 		if other.Priority < pod.Priority {
