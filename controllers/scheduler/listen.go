@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -150,6 +151,9 @@ func nodeChange(old, node *corev1.Node) framework.Action {
 	}
 	if old.Spec.Unschedulable != node.Spec.Unschedulable || !equality.Semantic.DeepEqual(old.Spec.Taints, node.Spec.Taints) {
 		action |= framework.NodeTaintsChanged
+	}
+	if !slices.Equal(old.Status.DeclaredFeatures, node.Status.DeclaredFeatures) {
+		action |= framework.NodeDeclaredFeaturesChanged
 	}
 	return action
 }

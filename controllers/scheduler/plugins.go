@@ -9,6 +9,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/imagelocality"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/interpodaffinity"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeaffinity"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodedeclaredfeatures"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodename"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeports"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/noderesources"
@@ -25,6 +26,7 @@ func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.I
 	return []framework.Weighted{
 		{Plugin: nodeunschedulable.Plugin{}},
 		{Plugin: nodename.Plugin{}},
+		{Plugin: nodedeclaredfeatures.New()},
 		{Plugin: tainttoleration.Plugin{}, Weight: 3},
 		{Plugin: nodeaffinity.Plugin{}, Weight: 2},
 		{Plugin: nodeports.Plugin{}},

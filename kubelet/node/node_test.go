@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,6 +85,9 @@ func TestANodeIsReadyWithItsRuntimeAndNetwork(t *testing.T) {
 		node = read()
 		if ready(node) != corev1.ConditionTrue || node.Status.Allocatable.Pods().Value() != 110 || node.Status.NodeInfo.KubeletVersion != "v1.36.3" {
 			t.Errorf("with a network: %s %v", ready(node), node.Status)
+		}
+		if !slices.Equal(node.Status.DeclaredFeatures, declared) || !slices.IsSorted(declared) {
+			t.Errorf("declared features: %v", node.Status.DeclaredFeatures)
 		}
 		if len(node.Status.Images) != 2 || node.Status.Images[0].Names[0] != "large" {
 			t.Errorf("images: %v", node.Status.Images)

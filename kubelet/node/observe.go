@@ -43,7 +43,7 @@ func (n *Node) observe(ctx context.Context, base *corev1.Node) (status corev1.No
 		status = *base.Status.DeepCopy()
 	}
 	n.setResources(ctx, &status)
-	status.NodeInfo = n.static
+	status.NodeInfo, status.DeclaredFeatures = n.static, declared
 	status.Addresses = n.addresses()
 	status.DaemonEndpoints.KubeletEndpoint.Port = n.Port
 	problem := n.setRuntime(ctx, &status)

@@ -15,6 +15,7 @@ import (
 	"github.com/coracle-k8s/coracle/registry/admission/defaultstorageclass"
 	"github.com/coracle-k8s/coracle/registry/admission/defaulttolerationseconds"
 	"github.com/coracle-k8s/coracle/registry/admission/limitranger"
+	"github.com/coracle-k8s/coracle/registry/admission/nodedeclaredfeatures"
 	"github.com/coracle-k8s/coracle/registry/admission/noderestriction"
 	"github.com/coracle-k8s/coracle/registry/admission/nodetaint"
 	"github.com/coracle-k8s/coracle/registry/admission/podresize"
@@ -57,6 +58,7 @@ func order(c Config) []entry {
 		{name: "CertificateSubjectRestriction", new: ok(certificates.SubjectRestriction())},
 		{name: "DefaultIngressClass", new: ok(defaultingressclass.New(c.Informers))},
 		{name: "PodTopologyLabels", new: ok(podtopology.New(c.Informers))},
+		{name: "NodeDeclaredFeatureValidator", new: ok(nodedeclaredfeatures.New(c.Informers, c.Version.EmulationVersion()))},
 		{name: "PodResizeValidator", new: ok(podresize.New(c.Informers))},
 		{name: mutatingpolicy.PluginName, register: mutatingpolicy.Register},
 		{name: mutatingwebhook.PluginName, register: mutatingwebhook.Register},
