@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
 // updatable are the fields of a pod that can be changed, as clients are told.
@@ -39,7 +41,7 @@ func ValidatePodUpdate(pod, old *corev1.Pod) field.ErrorList {
 	}
 	same := p.restored(at, &old.Spec)
 	if !apiequality.Semantic.DeepEqual(*same, old.Spec) {
-		p.forbidden(at, fmt.Sprintf("pod updates may not change fields other than %s\n%v", updatable, diff.Diff(old.Spec, *same)))
+		p.forbidden(at, fmt.Sprintf("pod updates may not change fields other than %s\n%v", updatable, diff.Diff(rule.Internal(old.Spec), rule.Internal(*same))))
 	}
 	return p.list
 }
@@ -211,7 +213,7 @@ func ValidateEphemeralContainersUpdate(pod, old *corev1.Pod) field.ErrorList {
 		if i < 0 {
 			p.forbidden(at, fmt.Sprintf("existing ephemeral containers %q may not be removed\n", was.Name))
 		} else if is := pod.Spec.EphemeralContainers[i]; !apiequality.Semantic.DeepEqual(was, is) {
-			p.forbidden(at, fmt.Sprintf("existing ephemeral containers %q may not be changed\n%v", was.Name, diff.Diff(was, is)))
+			p.forbidden(at, fmt.Sprintf("existing ephemeral containers %q may not be changed\n%v", was.Name, diff.Diff(rule.Internal(was), rule.Internal(is))))
 		}
 	}
 	return p.list

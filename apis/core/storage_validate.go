@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
 // ValidatePersistentVolume checks a volume that is created or updated.
@@ -247,7 +249,7 @@ func ValidatePersistentVolumeUpdate(v, old *corev1.PersistentVolume) field.Error
 		is.CSI = &csi
 	}
 	if !apiequality.Semantic.DeepEqual(is, was) {
-		p.forbidden(field.NewPath("spec", "persistentvolumesource"), fmt.Sprintf("spec.persistentvolumesource is immutable after creation\n%v", diff.Diff(was, is)))
+		p.forbidden(field.NewPath("spec", "persistentvolumesource"), fmt.Sprintf("spec.persistentvolumesource is immutable after creation\n%v", diff.Diff(rule.Internal(was), rule.Internal(is))))
 	}
 	p.join(apivalidation.ValidateImmutableField(v.Spec.VolumeMode, old.Spec.VolumeMode, field.NewPath("volumeMode")))
 	if old.Spec.NodeAffinity != nil && !apiequality.Semantic.DeepEqual(v.Spec.NodeAffinity, withStableLabels(old.Spec.NodeAffinity, v.Spec.NodeAffinity)) {
@@ -366,7 +368,7 @@ func ValidateClaimUpdate(c, old *corev1.PersistentVolumeClaim) field.ErrorList {
 		is.VolumeAttributesClassName = was.VolumeAttributesClassName
 	}
 	if !apiequality.Semantic.DeepEqual(is, was) {
-		p.forbidden(at, fmt.Sprintf("spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n%v", diff.Diff(*was, *is)))
+		p.forbidden(at, fmt.Sprintf("spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n%v", diff.Diff(rule.Internal(*was), rule.Internal(*is))))
 	}
 	newSize, oldSize, have := c.Spec.Resources.Requests[corev1.ResourceStorage], old.Spec.Resources.Requests[corev1.ResourceStorage], old.Status.Capacity[corev1.ResourceStorage]
 	if newSize.Cmp(oldSize) < 0 && newSize.Cmp(have) <= 0 {
