@@ -222,9 +222,10 @@ func (w *podWarnings) containers(at *field.Path) {
 				w.add(annotations.Key(key), oldSeccomp)
 			}
 		}
-		if sc := c.SecurityContext; sc == nil || sc.AppArmorProfile == nil {
+		// Of pods SyncAppArmor tells, before the field is set.
+		if sc := c.SecurityContext; w.at != nil && (sc == nil || sc.AppArmorProfile == nil) {
 			key := corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + c.Name
-			if _, ok := w.meta.Annotations[key]; ok {
+			if a, ok := w.meta.Annotations[key]; ok && !sameProfile(annotatedProfile(a), w.spec.SecurityContext) {
 				w.add(annotations.Key(key), `deprecated since v1.30; use the "appArmorProfile" field instead`)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apiserver/pkg/warning"
 
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/apis/feature"
@@ -48,7 +49,7 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		Default:          core.DefaultPod,
 		Generation:       func(p *pod) any { return &p.Spec },
 		Gated:            gated,
-		PrepareForCreate: func(_ context.Context, p *pod) { core.PreparePod(p, metav1.Now()) },
+		PrepareForCreate: preparePod,
 		PrepareForUpdate: func(_ context.Context, p, _ *pod) { core.SyncServiceAccount(&p.Spec) },
 		ValidateCreate:   core.ValidatePod,
 		ValidateUpdate:   core.ValidatePodUpdate,
@@ -78,6 +79,14 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		},
 		Subresources: subresources,
 	})
+}
+
+// preparePod warns here of what is not to be seen any more afterwards.
+func preparePod(ctx context.Context, p *pod) {
+	core.PreparePod(p, metav1.Now())
+	for _, text := range core.SyncAppArmor(p) {
+		warning.AddWarning(ctx, "", text)
+	}
 }
 
 // preparePodStatus keeps what a status update must not take away: it never deletes, nor changes owners or class.
