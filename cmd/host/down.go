@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/coracle-k8s/coracle/cmd/node"
+	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
 
 // Down stops the server on dataDir and all that it runs: no process, mount, network namespace, cgroup or packet rule of it is left.
@@ -97,7 +100,7 @@ func Reset(ctx context.Context, dataDir string, out io.Writer) error {
 	return nil
 }
 
-// removeState deletes the data directory, and nothing that isn't one.
+// removeState deletes the data directory, and nothing that isn't one. A symbolic link to it, or the disk that it is, stays, empty.
 func removeState(dataDir string) error {
 	entries, err := os.ReadDir(dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,5 +112,11 @@ func removeState(dataDir string) error {
 	if _, err := os.Stat(filepath.Join(dataDir, pidFile)); err != nil && len(entries) > 0 {
 		return fmt.Errorf("%s is no data directory of a cluster (it has no %s): nothing deleted", dataDir, pidFile)
 	}
-	return os.RemoveAll(dataDir)
+	if err := removal.Contents(dataDir); err != nil {
+		return err
+	}
+	if err := unix.Rmdir(dataDir); err != nil && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("removing %s: %w", dataDir, err)
+	}
+	return nil
 }

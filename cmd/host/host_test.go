@@ -121,6 +121,24 @@ func TestResetDeletesOnlyDataDirectories(t *testing.T) {
 	}
 }
 
+func TestResetLooksBehindALink(t *testing.T) {
+	disk, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(disk, link); err != nil {
+		t.Fatal(err)
+	}
+	held, err := lock(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Close()
+	if err := removeState(link); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(link); err != nil || len(left) > 0 {
+		t.Errorf("behind the link are %v (%v)", left, err)
+	}
+}
+
 func TestUnitQuotesItsCommandLine(t *testing.T) {
 	content, err := unitOf("/srv/a b").content([]string{"server", "--data-dir=/srv/a b", `--x="50%"$y`})
 	if err != nil {

@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/go-logr/logr"
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/coracle-k8s/coracle/kubelet/network"
+	"github.com/coracle-k8s/coracle/kubelet/removal"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 	"github.com/coracle-k8s/coracle/proxy"
@@ -39,7 +35,7 @@ func Remove(ctx context.Context, o Options, removed func(what string)) error {
 		remove func() error
 	}{
 		{"containers", func() error { return containerd.RemoveAll(ctx, runtime) }},
-		{"volumes", func() error { return unmountBelow(filepath.Join(kubeletDir, "pods")) }},
+		{"volumes", func() error { return removal.Unmount(filepath.Join(kubeletDir, "pods")) }},
 		{"packet rules", func() error { return proxy.Cleanup(ctx) }},
 		{"Pod network", network.New(network.Config{DataDir: o.DataDir}).Remove},
 		{"cgroups", func() error { return removeCgroups(o.CgroupRoot) }},
@@ -53,38 +49,13 @@ func Remove(ctx context.Context, o Options, removed func(what string)) error {
 	return errors.Join(errs...)
 }
 
-// RemoveData deletes what a removed node leaves on disk outside its data directory: volumes and logs of Pods.
+// RemoveData deletes what a removed node leaves on disk outside its data directory: volumes and logs of Pods. It goes through no
+// mount: what is still mounted stays, and is named in the error.
 func RemoveData() error {
-	return errors.Join(os.RemoveAll(filepath.Join(kubeletDir, "pods")), removeContents(podLogsDir), removeContents(containerLogsDir))
-}
-
-func removeContents(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
-	}
+	pods := filepath.Join(kubeletDir, "pods")
+	err := errors.Join(removal.Contents(pods), removal.Contents(podLogsDir), removal.Contents(containerLogsDir))
+	_ = unix.Rmdir(pods) // one that is a link, or a disk of its own, stays
 	return err
-}
-
-// unmountBelow unmounts all in dir, the last mounted first.
-func unmountBelow(dir string) error {
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
-	if err != nil {
-		return fmt.Errorf("reading the mounts: %w", err)
-	}
-	var errs []error
-	for _, m := range slices.Backward(mounts) {
-		if !strings.HasPrefix(m.Mountpoint, dir+"/") {
-			continue
-		}
-		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-			errs = append(errs, fmt.Errorf("unmounting %s: %w", m.Mountpoint, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func removeCgroups(root string) error {

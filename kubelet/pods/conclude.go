@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/coracle-k8s/coracle/kubelet/removal"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
@@ -64,10 +65,10 @@ func (w *worker) erase(ctx context.Context, f facts) error {
 	if errs != nil {
 		return errs
 	}
-	if err := os.RemoveAll(w.podDir(f.pod)); err != nil || f.pod.Name == "" {
+	if err := removal.Tree(w.podDir(f.pod)); err != nil || f.pod.Name == "" {
 		return err
 	}
-	return os.RemoveAll(runtime.PodLogDir(w.PodLogsDir, f.pod))
+	return removal.Tree(runtime.PodLogDir(w.PodLogsDir, f.pod))
 }
 
 // removeContainer removes an instance and the link to its log; the log itself stays.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
 
 // file is one file of a volume that is rendered from objects.
@@ -54,14 +56,14 @@ func writeAtomically(dir string, files map[string]file, gid *int64) (changed boo
 		return false, err
 	}
 	if err := os.Symlink(filepath.Base(fresh), tmp); err != nil {
-		return false, errors.Join(err, os.RemoveAll(fresh))
+		return false, errors.Join(err, removal.Tree(fresh))
 	}
 	if err := os.Rename(tmp, filepath.Join(dir, dataLink)); err != nil {
-		return false, errors.Join(err, os.RemoveAll(fresh))
+		return false, errors.Join(err, removal.Tree(fresh))
 	}
 	err = errors.Join(makeLinks(dir, files), dropLinks(dir, files))
 	if current != "" {
-		err = errors.Join(err, os.RemoveAll(old))
+		err = errors.Join(err, removal.Tree(old))
 	}
 	return true, err
 }
@@ -109,7 +111,7 @@ func writeGeneration(dir string, files map[string]file, gid *int64) (path string
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.RemoveAll(path))
+			err = errors.Join(err, removal.Tree(path))
 		}
 	}()
 	if err := os.Chmod(path, 0o755); err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -175,32 +173,4 @@ func (v *Volumes) claimed(ctx context.Context, p *podVolumes, name, claim string
 		return pv.Spec.Local.Path, nil
 	}
 	return "", fmt.Errorf("this node has no plugin for the type of volume %s", pv.Name)
-}
-
-// removeWithMounts unmounts all that is mounted below dir and then removes it. It removes nothing while anything is
-// still mounted: that may be a host's directory.
-func removeWithMounts(dir string) error {
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
-	if err != nil {
-		return fmt.Errorf("reading mounts: %w", err)
-	}
-	slices.SortFunc(mounts, func(a, b *mountinfo.Info) int { return strings.Compare(b.Mountpoint, a.Mountpoint) })
-	for _, m := range mounts {
-		if err := unix.Unmount(m.Mountpoint, unix.UMOUNT_NOFOLLOW); err != nil {
-			if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
-				return fmt.Errorf("unmounting %s: %w", m.Mountpoint, err)
-			}
-		}
-	}
-	left, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
-	if err != nil {
-		return fmt.Errorf("reading mounts: %w", err)
-	}
-	if len(left) > 0 {
-		return fmt.Errorf("removing %s: %s is still mounted", dir, left[0].Mountpoint)
-	}
-	return os.RemoveAll(filepath.Clean(dir))
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/kubelet/downward"
+	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
 
 // Objects are the ConfigMaps and Secrets that volumes show.
@@ -201,7 +202,11 @@ func (v *Volumes) Unmount(_ context.Context, uid types.UID) error {
 		return nil
 	}
 	for _, dir := range []string{subPathsDir, "volumes"} {
-		if err := removeWithMounts(filepath.Join(v.PodsDir, string(uid), dir)); err != nil {
+		path := filepath.Join(v.PodsDir, string(uid), dir)
+		if err := removal.Unmount(path); err != nil {
+			return err
+		}
+		if err := removal.Tree(path); err != nil {
 			return err
 		}
 	}

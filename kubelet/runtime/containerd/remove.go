@@ -11,9 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 	criclient "k8s.io/cri-client/pkg"
+
+	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
 
 // RemoveAll ends all containers of a data directory, shims too, whether or not a server ran them last, and removes what they
@@ -23,11 +24,11 @@ func RemoveAll(ctx context.Context, c Config) error {
 	c = c.withDefaults()
 	l := newLayout(c)
 	failed := endProcesses(ctx, l)
-	failed = errors.Join(failed, unmountBeneath(l.state))
+	failed = errors.Join(failed, removal.Unmount(l.state))
 	if hasRecords(l) {
 		failed = errors.Join(failed, removeRecords(ctx, c))
 	}
-	failed = errors.Join(failed, unmountBeneath(l.state), unmountBeneath(l.root))
+	failed = errors.Join(failed, removal.Unmount(l.state), removal.Unmount(l.root))
 	if failed != nil {
 		return failed
 	}
@@ -70,55 +71,9 @@ func removeRecords(ctx context.Context, c Config) error {
 	return errors.Join(failed...)
 }
 
-// unmountBeneath unmounts what is mounted beneath a directory, the last mounted first. The directory itself may be a disk
-// that its owner mounted there.
-func unmountBeneath(dir string) error {
-	mounts, err := mountsBeneath(dir)
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, m := range slices.Backward(mounts) {
-		err := unix.Unmount(m, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) { // went with another
-			failed = append(failed, fmt.Errorf("unmounting %s: %w", m, err))
-		}
-	}
-	return errors.Join(failed...)
-}
-
-// mountsBeneath lists mount points in the order of mounting.
-func mountsBeneath(dir string) ([]string, error) {
-	real, err := filepath.EvalSymlinks(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(real))
-	if err != nil {
-		return nil, fmt.Errorf("listing mounts: %w", err)
-	}
-	var points []string
-	for _, m := range mounts {
-		if m.Mountpoint != real {
-			points = append(points, m.Mountpoint)
-		}
-	}
-	return points, nil
-}
-
 // removeState deletes the state directory, but never through a mount into something else.
 func removeState(dir string) error {
-	mounts, err := mountsBeneath(dir)
-	if err != nil {
-		return err
-	}
-	if len(mounts) > 0 {
-		return fmt.Errorf("removing %s: %s is still mounted", dir, mounts[0])
-	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := removal.Tree(dir); err != nil {
 		return err
 	}
 	if filepath.Dir(dir) == filepath.Dir(StateDir("/")) { // the folder of all of them goes with the last
