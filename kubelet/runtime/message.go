@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/cri-client/pkg/logs"
@@ -52,8 +53,9 @@ func terminationMessage(ctx context.Context, st *runtimeapi.ContainerStatus) str
 	return st.Message + ": " + said
 }
 
+// readEnd reads the end of a file that the container made: where that is a pipe, nobody may ever write into it.
 func readEnd(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +63,9 @@ func readEnd(path string, limit int64) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
 	}
 	if size := info.Size(); size > limit {
 		if _, err := f.Seek(size-limit, io.SeekStart); err != nil {

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
@@ -167,5 +169,22 @@ func TestUsersReadWhatTheRuntimeSaid(t *testing.T) {
 		if got := Said(test.err); got.Error() != test.want {
 			t.Errorf("%v becomes %v", test.err, got)
 		}
+	}
+}
+
+func TestAPipeSaysNoLastWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := readEnd(path, maxMessageBytes); done <- err }()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("still waiting for the pipe's writer")
 	}
 }
