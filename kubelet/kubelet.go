@@ -200,6 +200,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		return err
 	}
 	group.Go(func() { p.pods.Run(ctx) })
+	group.Go(func() { p.volumes.Run(ctx) })
 	group.Go(func() { (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run(ctx) })
 	group.Go(func() { p.collector.Run(ctx) })
 	group.Go(func() { k.limitPods(ctx, p) })
@@ -276,7 +277,16 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 			}
 			return facts
 		},
+		NodeLabels: func() map[string]string {
+			if n := p.node.Latest(); n != nil {
+				return n.Labels
+			}
+			return nil
+		},
 		Image: volumeImages(puller),
+		Event: func(pod *corev1.Pod, reason, message string) {
+			p.recorder.Event(pods.Reference(pod, nil), corev1.EventTypeWarning, reason, message)
+		},
 	})
 	p.pods = pods.New(pods.Config{
 		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,

@@ -174,6 +174,7 @@ func (k *Kubelet) podHandler(p *parts) cache.ResourceEventHandler {
 
 func (k *Kubelet) drop(p *parts, pod *corev1.Pod) {
 	k.Objects.Forget(pod.UID)
+	p.volumes.Forget(pod.UID)
 	p.pods.Delete(pod)
 }
 

@@ -41,6 +41,8 @@ type Volumes interface {
 	Mount(ctx context.Context, pod *corev1.Pod) error
 	// Mounts returns a container's mounts. subPath resolves what a mount shows of its volume.
 	Mounts(ctx context.Context, pod *corev1.Pod, c *corev1.Container, subPath func(*corev1.VolumeMount) (string, error)) ([]*runtimeapi.Mount, error)
+	// Devices returns the devices that a container has by its volumes.
+	Devices(pod *corev1.Pod, c *corev1.Container) ([]*runtimeapi.Device, error)
 	// SupplementalGroups are the groups that the Pod's volumes add to its containers.
 	SupplementalGroups(pod *corev1.Pod) []int64
 	// EnvFile returns a key of a file of variables in an emptyDir volume.

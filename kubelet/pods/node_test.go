@@ -152,6 +152,9 @@ func (v *testVolumes) Mount(context.Context, *corev1.Pod) error { return v.failu
 func (*testVolumes) Mounts(context.Context, *corev1.Pod, *corev1.Container, func(*corev1.VolumeMount) (string, error)) ([]*runtimeapi.Mount, error) {
 	return nil, nil
 }
+func (*testVolumes) Devices(*corev1.Pod, *corev1.Container) ([]*runtimeapi.Device, error) {
+	return nil, nil
+}
 func (*testVolumes) SupplementalGroups(*corev1.Pod) []int64 { return nil }
 func (*testVolumes) EnvFile(*corev1.Pod, string, string, string) (string, bool, error) {
 	return "", false, nil

@@ -126,6 +126,10 @@ func (r *run) config(ctx context.Context, a startContainer, image string) (*runt
 	if err != nil {
 		return nil, err
 	}
+	devices, err := r.Volumes.Devices(r.pod, c)
+	if err != nil {
+		return nil, err
+	}
 	command, args := environment.Command(c)
 	target := ""
 	if a.target != "" {
@@ -138,7 +142,7 @@ func (r *run) config(ctx context.Context, a startContainer, image string) (*runt
 	return runtime.ContainerConfig(runtime.ContainerInput{
 		Pod: r.pod, Container: c, RestartCount: a.restartCount, ImageRef: image,
 		Command: command, Args: args, Env: environment.KeyValues(), Mounts: mounts,
-		Resources: r.Resources.Container(r.pod, c), TargetID: target,
+		Devices: devices, Resources: r.Resources.Container(r.pod, c), TargetID: target,
 		SupplementalGroups: r.Volumes.SupplementalGroups(r.pod),
 		ImageUID:           uid, ImageUsername: username, SeccompRoot: r.SeccompDir, UserNS: r.userNS,
 	}), nil

@@ -71,6 +71,15 @@ func podLimits(pod *corev1.Pod) (limits corev1.ResourceList, everyCPU, everyMemo
 	return limits, everyCPU, everyMemory
 }
 
+// MemoryLimit is how much memory all of a Pod may use, 0 where that is not limited.
+func MemoryLimit(pod *corev1.Pod) int64 {
+	limits, _, every := podLimits(pod)
+	if !every {
+		return 0
+	}
+	return limits.Memory().Value()
+}
+
 // noLimit is how the kernel is told that there is no limit.
 func noLimit(value int64) int64 {
 	if value == 0 {

@@ -31,18 +31,12 @@ func (v *Volumes) Dir(pod types.UID, volume *corev1.Volume) string {
 	return ""
 }
 
-// Local is where a Pod's volume is if it claims a local PersistentVolume; "" for others, and before it was mounted.
+// Local is where a Pod's volume is if it claims a local PersistentVolume with a file system; "" for others, and before it was mounted.
 func (v *Volumes) Local(pod types.UID, name string) string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if p := v.pods[pod]; p != nil {
-		return p.local[name]
+	if p := v.lookup(pod); p != nil {
+		if made, _ := p.state(name); made.local {
+			return made.path
+		}
 	}
 	return ""
-}
-
-func (v *Volumes) noteLocal(p *podVolumes, name, path string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	p.local[name] = path
 }

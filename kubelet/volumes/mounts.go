@@ -4,33 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
-	securejoin "github.com/cyphar/filepath-securejoin/pathrs-lite"
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// subPathsDir holds, within a Pod's directory, the mounts of parts of volumes.
-const subPathsDir = "volume-subpaths"
-
 // Mounts returns a container's mounts. subPath resolves what a mount shows of its volume. The Pod must be mounted.
 func (v *Volumes) Mounts(ctx context.Context, pod *corev1.Pod, c *corev1.Container, subPath func(*corev1.VolumeMount) (string, error)) ([]*runtimeapi.Mount, error) {
-	p := v.entry(pod)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p := v.lookup(pod.UID)
+	if p == nil {
+		return nil, errors.New("the pod's volumes are not mounted")
+	}
+	images, err := v.images(ctx, pod, c) // which takes as long as a registry likes: nothing may wait for that
+	if err != nil {
+		return nil, err
+	}
+	end, err := p.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	mounts := make([]*runtimeapi.Mount, 0, len(c.VolumeMounts))
 	for i := range c.VolumeMounts {
 		m := &c.VolumeMounts[i]
-		volume := volumeOf(pod, m.Name)
-		if volume == nil {
-			return nil, fmt.Errorf("volume mount %q refers to no volume", m.Name)
-		}
 		part, err := subPath(m)
 		if err != nil {
 			return nil, err
@@ -39,22 +38,71 @@ func (v *Volumes) Mounts(ctx context.Context, pod *corev1.Pod, c *corev1.Contain
 		if err != nil {
 			return nil, err
 		}
+		volume := volumeOf(pod, m.Name)
 		if volume.Image != nil {
-			if out.Image, err = v.Image(ctx, pod, volume.Image); err != nil {
-				return nil, err
-			}
-			out.ImageSubPath, out.Readonly = part, true
+			out.Image, out.ImageSubPath, out.Readonly = images[m.Name], part, true
 			mounts = append(mounts, out)
 			continue
 		}
-		out.Readonly = out.Readonly || rendered(volume)
-		if out.HostPath, err = v.source(p, c, m, i, part); err != nil {
+		made, ok := p.state(m.Name)
+		if !ok {
+			return nil, fmt.Errorf("volume %q is not mounted", m.Name)
+		}
+		out.Readonly = out.Readonly || made.readOnly || rendered(volume)
+		target := filepath.Join(v.PodsDir, string(pod.UID), subPathsDir, m.Name, c.Name, strconv.Itoa(i))
+		if out.HostPath, err = source(ctx, made.path, m.Name, part, target); err != nil {
 			return nil, err
 		}
 		out.SelinuxRelabel = volume.HostPath == nil && selinuxEnabled()
 		mounts = append(mounts, out)
 	}
 	return mounts, nil
+}
+
+// images brings the images that a container mounts to the node, and checks that each mount has a volume.
+func (v *Volumes) images(ctx context.Context, pod *corev1.Pod, c *corev1.Container) (map[string]*runtimeapi.ImageSpec, error) {
+	images := map[string]*runtimeapi.ImageSpec{}
+	for i := range c.VolumeMounts {
+		name := c.VolumeMounts[i].Name
+		volume := volumeOf(pod, name)
+		if volume == nil {
+			return nil, fmt.Errorf("volume mount %q refers to no volume", name)
+		}
+		if volume.Image == nil || images[name] != nil {
+			continue
+		}
+		image, err := v.Image(ctx, pod, volume.Image)
+		if err != nil {
+			return nil, err
+		}
+		images[name] = image
+	}
+	return images, nil
+}
+
+// Devices returns the devices that a container has by its volumes. The Pod must be mounted.
+func (v *Volumes) Devices(pod *corev1.Pod, c *corev1.Container) ([]*runtimeapi.Device, error) {
+	var devices []*runtimeapi.Device
+	for i := range c.VolumeDevices {
+		d := &c.VolumeDevices[i]
+		var made volumeState
+		if p := v.lookup(pod.UID); p != nil {
+			made, _ = p.state(d.Name)
+		}
+		if !made.block {
+			return nil, fmt.Errorf("volume device %q is not there", d.Name)
+		}
+		path, err := filepath.EvalSymlinks(made.path)
+		if err != nil {
+			return nil, fmt.Errorf("finding volume device %q: %w", d.Name, err)
+		}
+		permissions := "mrw"
+		if made.readOnly {
+			permissions = "r"
+		}
+		devices = append(devices, &runtimeapi.Device{HostPath: path, ContainerPath: d.DevicePath, Permissions: permissions})
+	}
+	return devices, nil
 }
 
 func volumeOf(pod *corev1.Pod, name string) *corev1.Volume {
@@ -97,122 +145,4 @@ func (v *Volumes) options(m *corev1.VolumeMount) (*runtimeapi.Mount, error) {
 		}
 	}
 	return out, nil
-}
-
-// source is what of the node is mounted: the volume, or a part of it, which is pinned so that nothing in the volume can
-// lead elsewhere.
-func (v *Volumes) source(p *podVolumes, c *corev1.Container, m *corev1.VolumeMount, index int, part string) (string, error) {
-	root, ok := p.paths[m.Name]
-	if !ok {
-		return "", fmt.Errorf("volume %q is not mounted", m.Name)
-	}
-	if part == "" {
-		return hostPath(root)
-	}
-	if filepath.IsAbs(part) {
-		return "", fmt.Errorf("error SubPath `%s` must not be an absolute path", part)
-	}
-	for element := range strings.SplitSeq(part, "/") {
-		if element == ".." {
-			return "", fmt.Errorf("unable to use SubPath %q: must not contain '..'", part)
-		}
-	}
-	if _, err := hostPath(root); err != nil {
-		return "", err
-	}
-	target := filepath.Join(v.PodsDir, string(p.pod.UID), subPathsDir, m.Name, c.Name, strconv.Itoa(index))
-	if err := pin(root, part, target); err != nil {
-		return "", fmt.Errorf("preparing subPath %q of volume %q: %w", part, m.Name, err)
-	}
-	return target, nil
-}
-
-// hostPath makes a missing directory of the host, as the runtime would.
-func hostPath(path string) (string, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			return "", err
-		}
-	}
-	return path, nil
-}
-
-// pin mounts root/part on target. Links are followed within root only, and what was found is mounted by handle: between
-// the look and the mount nothing can be exchanged.
-func pin(root, part, target string) error {
-	source, err := openBeneath(root, part)
-	if errors.Is(err, fs.ErrNotExist) {
-		source, err = makeBeneath(root, part)
-	}
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	info, err := source.Stat()
-	if err != nil {
-		return err
-	}
-	if err := clearTarget(target); err != nil {
-		return err
-	}
-	if info.IsDir() {
-		err = os.MkdirAll(target, 0o750)
-	} else {
-		err = makeFile(target)
-	}
-	if err != nil {
-		return err
-	}
-	handle := fmt.Sprintf("/proc/self/fd/%d", source.Fd())
-	return unix.Mount(handle, target, "", unix.MS_BIND|unix.MS_REC, "")
-}
-
-// openBeneath opens a path for nothing but to be referred to; it never leaves root.
-func openBeneath(root, part string) (*os.File, error) {
-	handle, err := securejoin.OpenInRoot(root, part)
-	if err != nil {
-		return nil, err
-	}
-	return handle, nil
-}
-
-// makeBeneath makes a directory as wide open as the volume itself.
-func makeBeneath(root, part string) (*os.File, error) {
-	info, err := os.Stat(root)
-	if err != nil {
-		return nil, err
-	}
-	top, err := os.Open(root)
-	if err != nil {
-		return nil, err
-	}
-	defer top.Close()
-	return securejoin.MkdirAllHandle(top, part, info.Mode().Perm())
-}
-
-func clearTarget(target string) error {
-	for {
-		err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func makeFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }

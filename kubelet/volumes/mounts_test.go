@@ -3,30 +3,15 @@ package volumes
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/coracle-k8s/coracle/kubelet/downward"
 )
 
-// inOwnMounts lets the test mount; what it mounts is seen by nobody else and ends with it.
-func inOwnMounts(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	runtime.LockOSThread() // and never unlocked: the thread ends with the test's goroutine
-	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
-		t.Skip("no mount namespace of its own:", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestUnmountSparesTheHostsFilesBehindALink(t *testing.T) {
-	inOwnMounts(t)
+	needRoot(t)
 	host, disk, link := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "kubelet")
 	precious := filepath.Join(host, "s", "precious")
 	if err := os.Mkdir(filepath.Join(host, "s"), 0o755); err != nil {
@@ -44,7 +29,7 @@ func TestUnmountSparesTheHostsFilesBehindALink(t *testing.T) {
 		{Name: "m", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}},
 	}
 	c := &corev1.Container{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "h", MountPath: "/s", SubPath: "s"}}}
-	v := New(t.Context(), Config{PodsDir: link})
+	v := New(t.Context(), Config{PodsDir: link, Node: func() downward.Node { return downward.Node{} }})
 	if err := v.Mount(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}

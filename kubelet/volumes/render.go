@@ -21,72 +21,71 @@ func rendered(v *corev1.Volume) bool {
 	return v.ConfigMap != nil || v.Secret != nil || v.DownwardAPI != nil || v.Projected != nil
 }
 
-// render writes a volume's files and returns where they are.
-func (v *Volumes) render(ctx context.Context, p *podVolumes, volume *corev1.Volume) (string, error) {
-	files, err := v.files(ctx, p, volume)
+// contents is what a volume shows.
+type contents struct {
+	files map[string]file
+	// due is when the first of them is to be renewed, zero for never; stale is why one that was due could not be.
+	due   time.Time
+	stale error
+}
+
+// render writes a volume's files.
+func (v *Volumes) render(ctx context.Context, pod *corev1.Pod, volume *corev1.Volume) (volumeState, error) {
+	shown, err := v.contents(ctx, pod, volume)
 	if err != nil {
-		return "", err
+		return volumeState{}, err
 	}
-	dir := v.Dir(p.pod.UID, volume)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", err
+	dir, group := v.Dir(pod.UID, volume), fsGroup(pod)
+	if err := makeDir(dir, group); err != nil {
+		return volumeState{}, err
 	}
 	if volume.ConfigMap == nil {
 		// Secrets never touch the disk.
-		if err := mountTmpfs(dir, 0, ""); err != nil {
-			return "", err
+		if err := mountTmpfs(dir, 0, 0o777, group); err != nil {
+			return volumeState{}, err
 		}
 	}
-	group := fsGroup(p.pod)
-	top := os.FileMode(0o777)
 	if group != nil {
-		top |= os.ModeSetgid
-		for path, f := range files {
+		for path, f := range shown.files {
 			f.mode |= 0o440
-			files[path] = f
-		}
-		if err := os.Chown(dir, -1, int(*group)); err != nil {
-			return "", err
+			shown.files[path] = f
 		}
 	}
-	if err := os.Chmod(dir, top); err != nil {
-		return "", err
-	}
-	_, err = writeAtomically(dir, files, group)
-	return dir, err
+	_, err = writeAtomically(dir, shown.files, group)
+	return volumeState{path: dir, due: shown.due, stale: shown.stale}, err
 }
 
-// files collects what a volume shows.
-func (v *Volumes) files(ctx context.Context, p *podVolumes, volume *corev1.Volume) (map[string]file, error) {
-	out := map[string]file{}
+// contents collects what a volume shows.
+func (v *Volumes) contents(ctx context.Context, pod *corev1.Pod, volume *corev1.Volume) (*contents, error) {
+	out := &contents{files: map[string]file{}}
 	var err error
 	switch {
 	case volume.ConfigMap != nil:
 		s := volume.ConfigMap
-		err = v.addConfigMap(out, p.pod, s.Name, s.Items, s.DefaultMode, s.Optional)
+		err = v.addConfigMap(out.files, pod, s.Name, s.Items, s.DefaultMode, s.Optional)
 	case volume.Secret != nil:
 		s := volume.Secret
-		err = v.addSecret(out, p.pod, s.SecretName, s.Items, s.DefaultMode, s.Optional)
+		err = v.addSecret(out.files, pod, s.SecretName, s.Items, s.DefaultMode, s.Optional)
 	case volume.DownwardAPI != nil:
-		err = v.addDownward(out, p.pod, volume.DownwardAPI.Items, volume.DownwardAPI.DefaultMode)
+		err = v.addDownward(out.files, pod, volume.DownwardAPI.Items, volume.DownwardAPI.DefaultMode)
 	case volume.Projected != nil:
-		err = v.addProjected(ctx, out, p, volume.Projected)
+		err = v.addProjected(ctx, out, pod, volume.Projected)
 	}
 	return out, err
 }
 
-func (v *Volumes) addProjected(ctx context.Context, out map[string]file, p *podVolumes, source *corev1.ProjectedVolumeSource) error {
+func (v *Volumes) addProjected(ctx context.Context, out *contents, pod *corev1.Pod, source *corev1.ProjectedVolumeSource) error {
 	for i := range source.Sources {
 		var err error
 		switch s := &source.Sources[i]; {
 		case s.ConfigMap != nil:
-			err = v.addConfigMap(out, p.pod, s.ConfigMap.Name, s.ConfigMap.Items, source.DefaultMode, s.ConfigMap.Optional)
+			err = v.addConfigMap(out.files, pod, s.ConfigMap.Name, s.ConfigMap.Items, source.DefaultMode, s.ConfigMap.Optional)
 		case s.Secret != nil:
-			err = v.addSecret(out, p.pod, s.Secret.Name, s.Secret.Items, source.DefaultMode, s.Secret.Optional)
+			err = v.addSecret(out.files, pod, s.Secret.Name, s.Secret.Items, source.DefaultMode, s.Secret.Optional)
 		case s.DownwardAPI != nil:
-			err = v.addDownward(out, p.pod, s.DownwardAPI.Items, source.DefaultMode)
+			err = v.addDownward(out.files, pod, s.DownwardAPI.Items, source.DefaultMode)
 		case s.ServiceAccountToken != nil:
-			err = v.addToken(ctx, out, p, s.ServiceAccountToken, source.DefaultMode)
+			err = v.addToken(ctx, out, pod, s.ServiceAccountToken, source.DefaultMode)
 		default:
 			err = fmt.Errorf("this node cannot project the source")
 		}
@@ -151,14 +150,7 @@ func isTrue(b *bool) bool { return b != nil && *b }
 func (v *Volumes) addDownward(out map[string]file, pod *corev1.Pod, items []corev1.DownwardAPIVolumeFile, byDefault *int32) error {
 	node := v.Node()
 	for _, item := range items {
-		var value string
-		var err error
-		switch {
-		case item.FieldRef != nil:
-			value, err = downward.Field(pod, node, nil, item.FieldRef.FieldPath)
-		case item.ResourceFieldRef != nil:
-			value, err = downward.Resource(pod, item.ResourceFieldRef.ContainerName, item.ResourceFieldRef, node.Allocatable)
-		}
+		value, err := downwardValue(pod, node, item)
 		if err != nil {
 			return err
 		}
@@ -167,38 +159,42 @@ func (v *Volumes) addDownward(out map[string]file, pod *corev1.Pod, items []core
 	return nil
 }
 
-func (v *Volumes) addToken(ctx context.Context, out map[string]file, p *podVolumes, source *corev1.ServiceAccountTokenProjection, byDefault *int32) error {
+func downwardValue(pod *corev1.Pod, node downward.Node, item corev1.DownwardAPIVolumeFile) (string, error) {
+	switch {
+	case item.FieldRef != nil:
+		return downward.Field(pod, node, nil, item.FieldRef.FieldPath)
+	case item.ResourceFieldRef != nil:
+		return downward.Resource(pod, item.ResourceFieldRef.ContainerName, item.ResourceFieldRef, node.Allocatable)
+	}
+	return "", nil
+}
+
+func (v *Volumes) addToken(ctx context.Context, out *contents, pod *corev1.Pod, source *corev1.ServiceAccountTokenProjection, byDefault *int32) error {
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: source.ExpirationSeconds,
 		BoundObjectRef: &authenticationv1.BoundObjectReference{
-			APIVersion: "v1", Kind: "Pod", Name: p.pod.Name, UID: p.pod.UID,
+			APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID,
 		},
 	}}
 	if source.Audience != "" {
 		request.Spec.Audiences = []string{source.Audience}
 	}
-	token, renewAt, err := v.tokens.get(ctx, p.pod, request)
+	have, stale, err := v.tokens.get(ctx, pod, request)
 	if err != nil {
 		return err
 	}
-	f := file{data: []byte(token), mode: mode(nil, byDefault), uid: commonUser(p.pod)}
-	if f.uid != nil || fsGroup(p.pod) != nil {
+	f := file{data: []byte(have.value), mode: mode(nil, byDefault), uid: commonUser(pod)}
+	if f.uid != nil || fsGroup(pod) != nil {
 		f.mode = 0o600
 	}
-	out[filepath.Clean(source.Path)] = f
-	v.renewAt(p, renewAt)
-	return nil
-}
-
-// renewAt makes sure that the Pod's volumes are rendered again when its first token is to be renewed. The Pod's lock is
-// held.
-func (v *Volumes) renewAt(p *podVolumes, at time.Time) {
-	if p.renewal != nil {
-		p.renewal.Stop()
+	out.files[filepath.Clean(source.Path)] = f
+	if out.due.IsZero() || have.renewAt.Before(out.due) {
+		out.due = have.renewAt
 	}
-	uid := p.pod.UID
-	at = v.tokens.firstRenewal(uid, at)
-	p.renewal = time.AfterFunc(max(time.Until(at), time.Second), func() { v.Refresh(uid) })
+	if stale != nil {
+		out.stale = stale
+	}
+	return nil
 }
 
 // commonUser is the user that all containers of a Pod run as, nil where they differ or it is not known.
@@ -218,4 +214,14 @@ func commonUser(pod *corev1.Pod) *int64 {
 		return nil
 	}
 	return user
+}
+
+func mode(asked, byDefault *int32) os.FileMode {
+	switch {
+	case asked != nil:
+		return os.FileMode(*asked)
+	case byDefault != nil:
+		return os.FileMode(*byDefault)
+	}
+	return 0o644
 }

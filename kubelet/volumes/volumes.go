@@ -1,23 +1,20 @@
-// Package volumes makes Pods' volumes on the node's disk and keeps them up to date with the objects that they show.
+// Package volumes makes Pods' volumes on the node's disk and keeps them up to date with the objects that they show. What it does
+// for one Pod never waits for another's: a registry that drips or a disk that does not answer holds up its own Pods only.
 package volumes
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"sync"
-	"time"
 
-	securejoin "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
@@ -35,8 +32,12 @@ type Config struct {
 	Client  kubernetes.Interface
 	Objects Objects
 	Node    func() downward.Node
+	// NodeLabels are those of the Node, which say where a PersistentVolume may be used.
+	NodeLabels func() map[string]string
 	// Image brings the image of a volume to the node.
 	Image func(ctx context.Context, pod *corev1.Pod, source *corev1.ImageVolumeSource) (*runtimeapi.ImageSpec, error)
+	// Event records a warning about a Pod.
+	Event func(pod *corev1.Pod, reason, message string)
 	// RecursiveReadOnly tells whether the runtime can make a mount and all below it read-only.
 	RecursiveReadOnly bool
 }
@@ -46,20 +47,12 @@ type Volumes struct {
 	Config
 	tokens *tokens
 
-	mu   sync.Mutex
-	ctx  context.Context
-	pods map[types.UID]*podVolumes
-}
+	ctx       context.Context
+	refreshes guard.Group
 
-// podVolumes are one Pod's. Its lock is held while they are made, changed or taken away.
-type podVolumes struct {
-	mu      sync.Mutex
-	pod     *corev1.Pod
-	mounted bool
-	paths   map[string]string // of the node, by volume
-	local   map[string]string // those of local PersistentVolumes; the lock of Volumes guards it
-	renewal *time.Timer       // of the token that is due first
-	gone    bool
+	mu   sync.Mutex // never held over I/O, as all locks here: the informers' handlers take them
+	pods map[types.UID]*podVolumes
+	over bool // nothing is refreshed any more
 }
 
 // New returns volumes of no Pod. ctx bounds renewals that happen by themselves.
@@ -67,12 +60,18 @@ func New(ctx context.Context, c Config) *Volumes {
 	return &Volumes{Config: c, tokens: newTokens(c.Client), ctx: ctx, pods: map[types.UID]*podVolumes{}}
 }
 
-func (v *Volumes) entry(pod *corev1.Pod) *podVolumes {
+func (v *Volumes) lookup(pod types.UID) *podVolumes {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.pods[pod]
+}
+
+func (v *Volumes) entry(pod *corev1.Pod, shown []string) *podVolumes {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	p := v.pods[pod.UID]
 	if p == nil {
-		p = &podVolumes{pod: pod, paths: map[string]string{}, local: map[string]string{}}
+		p = newPodVolumes(pod, shown)
 		v.pods[pod.UID] = p
 	}
 	return p
@@ -80,45 +79,52 @@ func (v *Volumes) entry(pod *corev1.Pod) *podVolumes {
 
 // Mount makes all volumes of the Pod and keeps them up to date until Unmount. Idempotent.
 func (v *Volumes) Mount(ctx context.Context, pod *corev1.Pod) error {
-	p := v.entry(pod)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.mounted || p.gone {
+	p := v.entry(pod, v.shown(pod))
+	end, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if p.settled() {
 		return nil
 	}
-	p.pod = pod
+	p.rest()
 	var errs error
 	for i := range pod.Spec.Volumes {
 		volume := &pod.Spec.Volumes[i]
-		path, err := v.setUp(ctx, p, volume)
+		made, err := v.setUp(ctx, p.current(), volume)
 		if err != nil {
 			errs = errors.Join(errs, fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", volume.Name, err))
 			continue
 		}
-		p.paths[volume.Name] = path
+		p.keep(volume.Name, made)
 	}
-	p.mounted = errs == nil
+	if errs == nil {
+		v.keepFresh(p)
+	}
 	return errs
 }
 
-// setUp makes a volume, or brings it up to date, and returns where it is on the node.
-func (v *Volumes) setUp(ctx context.Context, p *podVolumes, volume *corev1.Volume) (string, error) {
+// setUp makes a volume, or brings it up to date.
+func (v *Volumes) setUp(ctx context.Context, pod *corev1.Pod, volume *corev1.Volume) (volumeState, error) {
 	switch {
 	case volume.EmptyDir != nil:
-		dir := v.Dir(p.pod.UID, volume)
-		return dir, makeEmptyDir(dir, volume.EmptyDir, fsGroup(p.pod))
+		dir := v.Dir(pod.UID, volume)
+		return volumeState{path: dir}, makeEmptyDir(dir, volume.EmptyDir, fsGroup(pod), v.memoryFor(pod, volume.EmptyDir))
 	case volume.HostPath != nil:
-		return volume.HostPath.Path, checkHostPath(volume.HostPath)
+		path := volume.HostPath.Path
+		return volumeState{path: path}, patiently(ctx, func() error { return checkHostPath(volume.HostPath) })
 	case volume.Image != nil:
-		return "", nil // the runtime mounts it
+		return volumeState{}, nil // the runtime mounts it
 	case rendered(volume):
-		return v.render(ctx, p, volume)
+		return v.render(ctx, pod, volume)
 	case volume.PersistentVolumeClaim != nil:
-		return v.claimed(ctx, p, volume.Name, volume.PersistentVolumeClaim.ClaimName)
+		source := volume.PersistentVolumeClaim
+		return v.claimed(ctx, pod, volume.Name, claimed{name: source.ClaimName, readOnly: source.ReadOnly})
 	case volume.Ephemeral != nil:
-		return v.claimed(ctx, p, volume.Name, p.pod.Name+"-"+volume.Name)
+		return v.claimed(ctx, pod, volume.Name, claimed{name: pod.Name + "-" + volume.Name, owned: true})
 	}
-	return "", errors.New("this node has no plugin for the volume's type")
+	return volumeState{}, errors.New("this node has no plugin for the volume's type")
 }
 
 // dir is where a plugin's volume is.
@@ -134,74 +140,24 @@ func fsGroup(pod *corev1.Pod) *int64 {
 	return nil
 }
 
-// Refresh renders the Pod's volumes anew because something that they show changed. It does nothing for a Pod whose
-// volumes are not mounted.
-func (v *Volumes) Refresh(pod types.UID) {
-	v.mu.Lock()
-	p, ctx := v.pods[pod], v.ctx
-	v.mu.Unlock()
-	if p == nil || ctx.Err() != nil {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.mounted || p.gone {
-		return
-	}
-	for i := range p.pod.Spec.Volumes {
-		volume := &p.pod.Spec.Volumes[i]
-		if !rendered(volume) {
-			continue
-		}
-		if _, err := v.render(ctx, p, volume); err != nil {
-			klog.FromContext(ctx).Info("Volume not brought up to date", "pod", klog.KObj(p.pod), "volume", volume.Name, "error", err)
-		}
-	}
-}
-
-// Update tells of a changed Pod; volumes that show its fields follow.
-func (v *Volumes) Update(pod *corev1.Pod) {
-	v.mu.Lock()
-	p := v.pods[pod.UID]
-	v.mu.Unlock()
-	if p == nil {
-		return
-	}
-	p.mu.Lock()
-	p.pod = pod
-	shows := slices.ContainsFunc(pod.Spec.Volumes, showsFields)
-	p.mu.Unlock()
-	if shows {
-		v.Refresh(pod.UID)
-	}
-}
-
-func showsFields(v corev1.Volume) bool {
-	if v.Projected != nil {
-		return slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool { return s.DownwardAPI != nil })
-	}
-	return v.DownwardAPI != nil
-}
-
 // Unmount takes all volumes of the Pod away. Idempotent, also for Pods that were never mounted by this process.
-func (v *Volumes) Unmount(_ context.Context, uid types.UID) error {
-	v.mu.Lock()
-	p := v.pods[uid]
-	delete(v.pods, uid)
-	v.mu.Unlock()
-	if p != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.gone = true
-		if p.renewal != nil {
-			p.renewal.Stop()
+func (v *Volumes) Unmount(ctx context.Context, uid types.UID) error {
+	if p := v.lookup(uid); p != nil {
+		p.finish()
+		end, err := p.begin(ctx)
+		if err != nil {
+			return err
 		}
+		defer end()
+		v.mu.Lock()
+		delete(v.pods, uid)
+		v.mu.Unlock()
 	}
 	v.tokens.forget(uid)
 	if uid == "" {
 		return nil
 	}
-	for _, dir := range []string{subPathsDir, "volumes"} {
+	for _, dir := range []string{subPathsDir, "volumes", marksDir} {
 		path := filepath.Join(v.PodsDir, string(uid), dir)
 		if err := removal.Unmount(path); err != nil {
 			return err
@@ -213,36 +169,15 @@ func (v *Volumes) Unmount(_ context.Context, uid types.UID) error {
 	return nil
 }
 
-// SupplementalGroups are the groups that the Pod's volumes add to its containers. None of the kinds made here does.
-func (v *Volumes) SupplementalGroups(*corev1.Pod) []int64 { return nil }
-
-// EnvFile returns a key of a file of variables in an emptyDir volume.
-func (v *Volumes) EnvFile(pod *corev1.Pod, volume, path, key string) (value string, ok bool, err error) {
-	root := v.dir(pod.UID, "empty-dir", volume)
-	handle, err := openBeneath(root, path)
-	if err != nil {
-		return "", false, fmt.Errorf("opening environment file %q: %w", path, err)
+// patiently calls f, which may never return where a file system does not answer, and waits for as long as ctx lasts.
+func patiently(ctx context.Context, f func() error) error {
+	const work = "look at a host's directory"
+	done := make(chan error, 1)
+	guard.Go(work, func() { done <- guard.Call(work, f) })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer handle.Close()
-	f, err := securejoin.Reopen(handle, os.O_RDONLY)
-	if err != nil {
-		return "", false, fmt.Errorf("opening environment file %q: %w", path, err)
-	}
-	defer f.Close()
-	vars, err := parseEnvFile(f)
-	if err != nil {
-		return "", false, fmt.Errorf("reading environment file %q: %w", path, err)
-	}
-	value, ok = vars[key]
-	return value, ok, nil
-}
-
-func mode(asked, byDefault *int32) os.FileMode {
-	switch {
-	case asked != nil:
-		return os.FileMode(*asked)
-	case byDefault != nil:
-		return os.FileMode(*byDefault)
-	}
-	return 0o644
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func texts(pairs ...string) map[string]file {
@@ -119,4 +122,21 @@ func TestEnvironmentFiles(t *testing.T) {
 func FuzzEnvironmentFiles(f *testing.F) {
 	f.Add("A='1'\n# c\nB='x\ny'")
 	f.Fuzz(func(_ *testing.T, text string) { _, _ = parseEnvFile(strings.NewReader(text)) })
+}
+
+func TestPipesOfPodsAreNotWaitedFor(t *testing.T) {
+	v := New(t.Context(), Config{PodsDir: t.TempDir()})
+	pod := newPod("p")
+	dir := v.dir(pod.UID, "empty-dir", "e")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, "reading a pipe", func() {
+		if _, _, err := v.EnvFile(pod, "e", "pipe", "A"); err == nil {
+			t.Error("no error")
+		}
+	})
 }
