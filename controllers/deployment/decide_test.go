@@ -146,6 +146,15 @@ func TestDecideRecreateWaitsForPodsOnTheirWayOut(t *testing.T) {
 	}
 }
 
+func TestDecideRecreateWaitsForTheOldSetToBeLookedAt(t *testing.T) {
+	old := set("old", 1, 0, 0, 3, 3)
+	old.Generation = 2 // emptied while its Pods were being made, of which its status does not tell yet
+	p, err := decide(deployment(3, recreate), []*appsv1.ReplicaSet{old}, start)
+	if err != nil || steps(p) != "" {
+		t.Errorf("got %q, %v; want nothing while the old set may have Pods", steps(p), err)
+	}
+}
+
 func TestDecideRemovesHistoryBeyondTheLimit(t *testing.T) {
 	d := deployment(1, func(d *appsv1.Deployment) { d.Spec.RevisionHistoryLimit = ptr.To[int32](1) })
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}

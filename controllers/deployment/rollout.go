@@ -41,8 +41,12 @@ func (r *rollout) advanceRecreate() {
 	}
 }
 
-// podsLeft counts Pods that still run or are on their way out.
+// podsLeft counts Pods that still run or are on their way out. A set whose status is of before its last change may have
+// Pods that it does not tell of yet: one at least.
 func podsLeft(set *appsv1.ReplicaSet) int32 {
+	if set.Status.ObservedGeneration < set.Generation {
+		return max(1, set.Status.Replicas)
+	}
 	left := set.Status.Replicas
 	if set.Status.TerminatingReplicas != nil {
 		left += *set.Status.TerminatingReplicas
