@@ -107,9 +107,7 @@ func (r *controller) Reconcile(ctx context.Context, ds *appsv1.DaemonSet) (recon
 		return reconcile.Result{}, err
 	}
 	again, failure := r.carryOut(ctx, o, decide(o))
-	if next := o.nextAvailable(); next > 0 && (again == 0 || next < again) {
-		again = next
-	}
+	again = sooner(again, o.nextAvailable())
 	return reconcile.Result{RequeueAfter: again}, errors.Join(failure, r.truncate(ctx, o, old), r.writeStatus(ctx, ds, o.status()))
 }
 
@@ -158,6 +156,7 @@ func (r *controller) observe(ctx context.Context, ds *appsv1.DaemonSet, hash str
 		return o, fmt.Errorf("observing %s: %w", client.ObjectKeyFromObject(ds), err)
 	}
 	o.nodes = nodes.Items
+	o = o.judged()
 	candidates := append(podset.Pointers(mine.Items), podset.Pointers(orphans.Items)...)
 	pods, err := owned.Claim(ctx, r.client, ds, kind, selector, candidates)
 	for _, pod := range pods {
@@ -173,7 +172,7 @@ func (r *controller) observe(ctx context.Context, ds *appsv1.DaemonSet, hash str
 func (r *controller) carryOut(ctx context.Context, o observation, p plan) (again time.Duration, err error) {
 	for _, pod := range p.ended {
 		if wait := r.replace(o.ds, pod); wait > 0 {
-			again = max(again, wait)
+			again = sooner(again, wait)
 			continue
 		}
 		p.remove = append(p.remove, pod)
@@ -190,6 +189,14 @@ func (r *controller) carryOut(ctx context.Context, o observation, p plan) (again
 	remove := p.remove[:min(len(p.remove), podset.Burst)]
 	failures := podset.Together(len(remove), func(i int) error { return r.pods.Delete(ctx, o.ds, remove[i]) })
 	return again, errors.Join(slices.Concat(failures[:min(1, len(failures))], []error{failure})...)
+}
+
+// sooner is the lesser of two waits, of which zero is for ever.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // replace tells that a Pod ended, and returns how long it must stay until it may be replaced.

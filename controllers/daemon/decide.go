@@ -23,6 +23,35 @@ type observation struct {
 	// hash names the current template.
 	hash string
 	now  time.Time
+	// places is where the DaemonSet belongs, judged once: by Node, with desired of them to run on, and the strategy's bounds.
+	places                   map[string]place
+	desired                  int
+	maxSurge, maxUnavailable int
+}
+
+// place is what the DaemonSet has to do with a Node.
+type place struct{ run, stay bool }
+
+// judged returns the observation with its places, which all that follows asks for again and again.
+func (o observation) judged() observation {
+	if o.places != nil {
+		return o
+	}
+	o.places = make(map[string]place, len(o.nodes))
+	j := newJudge(o.ds)
+	for i := range o.nodes {
+		run, stay := j.belongs(&o.nodes[i])
+		o.places[o.nodes[i].Name] = place{run, stay}
+		if run {
+			o.desired++
+		}
+	}
+	o.maxSurge = o.scaled(func(r *appsv1.RollingUpdateDaemonSet) *intstr.IntOrString { return r.MaxSurge })
+	o.maxUnavailable = o.scaled(func(r *appsv1.RollingUpdateDaemonSet) *intstr.IntOrString { return r.MaxUnavailable })
+	if o.maxUnavailable == 0 && o.maxSurge == 0 {
+		o.maxUnavailable = 1 // or else nothing could ever move
+	}
+	return o
 }
 
 // plan is what one reconciliation does.
@@ -39,14 +68,13 @@ func (p *plan) empty() bool { return len(p.create)+len(p.remove) == 0 }
 // rolling update on.
 func decide(o observation) plan {
 	var p plan
-	known := map[string]bool{}
+	o = o.judged()
 	for i := range o.nodes {
-		known[o.nodes[i].Name] = true
-		o.placeOn(&o.nodes[i], &p)
+		o.placeOn(o.nodes[i].Name, &p)
 	}
 	for node, pods := range o.pods {
 		for _, pod := range pods {
-			if pod.Spec.NodeName == "" && !known[node] && pod.DeletionTimestamp == nil {
+			if _, known := o.places[node]; pod.Spec.NodeName == "" && !known && pod.DeletionTimestamp == nil {
 				p.remove = append(p.remove, pod)
 			}
 		}
@@ -57,13 +85,13 @@ func decide(o observation) plan {
 	return p
 }
 
-func (o observation) placeOn(node *corev1.Node, p *plan) {
-	run, stay := belongs(o.ds, node)
-	pods, exist := o.pods[node.Name]
+func (o observation) placeOn(node string, p *plan) {
+	place := o.places[node]
+	pods, exist := o.pods[node]
 	switch {
-	case run && !exist:
-		p.create = append(p.create, node.Name)
-	case !stay:
+	case place.run && !exist:
+		p.create = append(p.create, node)
+	case !place.stay:
 		p.remove = append(p.remove, living(pods)...)
 	default:
 		var running []*corev1.Pod
@@ -76,15 +104,15 @@ func (o observation) placeOn(node *corev1.Node, p *plan) {
 		}
 		slices.SortFunc(running, byAge)
 		o.thin(running, p)
-		if len(running) == 0 && run && o.maxSurge() > 0 && len(p.ended) == 0 {
-			p.create = append(p.create, node.Name)
+		if len(running) == 0 && place.run && o.maxSurge > 0 && len(p.ended) == 0 {
+			p.create = append(p.create, node)
 		}
 	}
 }
 
 // thin removes what is more than one Pod, or while surging, more than one of each template.
 func (o observation) thin(running []*corev1.Pod, p *plan) {
-	if o.maxSurge() == 0 {
+	if o.maxSurge == 0 {
 		if len(running) > 1 {
 			p.remove = append(p.remove, running[1:]...)
 		}
@@ -132,29 +160,6 @@ func (o observation) available(pod *corev1.Pod) bool {
 	return core.PodAvailable(pod, o.ds.Spec.MinReadySeconds, o.now)
 }
 
-func (o observation) desired() int {
-	n := 0
-	for i := range o.nodes {
-		if run, _ := belongs(o.ds, &o.nodes[i]); run {
-			n++
-		}
-	}
-	return n
-}
-
-func (o observation) maxSurge() int {
-	return o.scaled(func(r *appsv1.RollingUpdateDaemonSet) *intstr.IntOrString { return r.MaxSurge })
-}
-
-// maxUnavailable is one where neither bound would ever let anything move.
-func (o observation) maxUnavailable() int {
-	n := o.scaled(func(r *appsv1.RollingUpdateDaemonSet) *intstr.IntOrString { return r.MaxUnavailable })
-	if n == 0 && o.maxSurge() == 0 {
-		return 1
-	}
-	return n
-}
-
 func (o observation) scaled(bound func(*appsv1.RollingUpdateDaemonSet) *intstr.IntOrString) int {
 	strategy := o.ds.Spec.UpdateStrategy
 	if strategy.Type != appsv1.RollingUpdateDaemonSetStrategyType || strategy.RollingUpdate == nil {
@@ -164,7 +169,7 @@ func (o observation) scaled(bound func(*appsv1.RollingUpdateDaemonSet) *intstr.I
 	if value == nil {
 		return 0
 	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(value, o.desired(), true)
+	n, err := intstr.GetScaledValueFromIntOrPercent(value, o.desired, true)
 	if err != nil {
 		return 0
 	}
@@ -174,7 +179,7 @@ func (o observation) scaled(bound func(*appsv1.RollingUpdateDaemonSet) *intstr.I
 // roll replaces Pods of old templates within the strategy's bounds. Pods that are not available anyway come first, and
 // do not count.
 func (o observation) roll(p *plan) {
-	if o.maxSurge() > 0 {
+	if o.maxSurge > 0 {
 		o.surge(p)
 		return
 	}
@@ -196,7 +201,7 @@ func (o observation) roll(p *plan) {
 			candidates = append(candidates, old)
 		}
 	}
-	room := max(0, o.maxUnavailable()-unavailable)
+	room := max(0, o.maxUnavailable-unavailable)
 	p.remove = append(p.remove, candidates[:min(room, len(candidates))]...)
 }
 
@@ -229,9 +234,9 @@ func (o observation) surge(p *plan) {
 			p.remove = append(p.remove, old)
 		}
 	}
-	spare := max(0, working-o.desired())
+	spare := max(0, working-o.desired)
 	p.remove = append(p.remove, leaving[:min(spare, len(leaving))]...)
-	room := max(0, o.maxSurge()-surging)
+	room := max(0, o.maxSurge-surging)
 	p.create = append(p.create, candidates[:min(room, len(candidates))]...)
 }
 
@@ -241,22 +246,15 @@ func (o observation) everyNode() []string {
 	for node := range o.pods {
 		names[node] = true
 	}
-	for i := range o.nodes {
-		if run, _ := belongs(o.ds, &o.nodes[i]); run {
-			names[o.nodes[i].Name] = true
+	for node, place := range o.places {
+		if place.run {
+			names[node] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
-func (o observation) runsOn(name string) bool {
-	i := slices.IndexFunc(o.nodes, func(n corev1.Node) bool { return n.Name == name })
-	if i < 0 {
-		return false
-	}
-	run, _ := belongs(o.ds, &o.nodes[i])
-	return run
-}
+func (o observation) runsOn(node string) bool { return o.places[node].run }
 
 // pair returns the Pods of old and current templates on a Node; ok is false if there are several of one kind.
 func (o observation) pair(node string) (old, updated *corev1.Pod, ok bool) {
@@ -275,13 +273,13 @@ func (o observation) pair(node string) (old, updated *corev1.Pod, ok bool) {
 
 // status counts Nodes, by the first Pod on each.
 func (o observation) status() appsv1.DaemonSetStatus {
+	o = o.judged()
 	s := appsv1.DaemonSetStatus{
 		ObservedGeneration: o.ds.Generation, CollisionCount: o.ds.Status.CollisionCount, Conditions: o.ds.Status.Conditions,
 	}
-	for i := range o.nodes {
-		pods := slices.Clone(o.pods[o.nodes[i].Name])
-		run, _ := belongs(o.ds, &o.nodes[i])
-		if !run {
+	for node, place := range o.places {
+		pods := slices.Clone(o.pods[node])
+		if !place.run {
 			s.NumberMisscheduled += int32(min(1, len(pods)))
 			continue
 		}

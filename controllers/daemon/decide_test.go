@@ -129,3 +129,31 @@ func TestPodIsMeantForItsNode(t *testing.T) {
 		t.Errorf("meant for %q, want a", got)
 	}
 }
+
+// BenchmarkDecide has a Pod on each of so many Nodes, as every reconciliation of a cluster at rest sees it.
+func BenchmarkDecide(b *testing.B) {
+	for _, nodes := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("%d nodes", nodes), func(b *testing.B) {
+			o := observation{ds: daemonSet(0, 1), hash: "new", now: now, pods: map[string][]*corev1.Pod{}}
+			for i := range nodes {
+				name := fmt.Sprintf("node-%d", i)
+				o.nodes = append(o.nodes, node(name))
+				o.pods[name] = []*corev1.Pod{pod(name, name+" new ready")}
+			}
+			for b.Loop() {
+				if p := decide(o); !p.empty() {
+					b.Fatal("something is to be done")
+				}
+				o.status()
+			}
+		})
+	}
+}
+
+func TestTheSoonerOfTwoWaits(t *testing.T) {
+	for _, test := range []struct{ a, b, want time.Duration }{{0, 0, 0}, {0, 2, 2}, {3, 0, 3}, {3, 2, 2}} {
+		if got := sooner(test.a, test.b); got != test.want {
+			t.Errorf("of %d and %d: %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}

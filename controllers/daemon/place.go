@@ -89,25 +89,36 @@ func target(pod *corev1.Pod) string {
 	return ""
 }
 
-// belongs decides whether the DaemonSet should have a Pod on the Node, and whether one that is there may stay.
-func belongs(ds *appsv1.DaemonSet, node *corev1.Node) (run, stay bool) {
+// judge decides whether a DaemonSet should have a Pod on a Node. What is of the DaemonSet is parsed once.
+type judge struct {
+	nodeName    string
+	affinity    nodeaffinity.RequiredNodeAffinity
+	tolerations []corev1.Toleration
+}
+
+func newJudge(ds *appsv1.DaemonSet) judge {
 	template := &ds.Spec.Template
-	if template.Spec.NodeName != "" && template.Spec.NodeName != node.Name {
-		return false, false
-	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ds.Namespace, Labels: template.Labels}, Spec: template.Spec}
-	if fits, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node); !fits || err != nil {
-		return false, false
-	}
 	spec := corev1.PodSpec{HostNetwork: template.Spec.HostNetwork, Tolerations: slices.Clone(template.Spec.Tolerations)}
 	tolerate(&spec)
+	return judge{nodeName: template.Spec.NodeName, affinity: nodeaffinity.GetRequiredNodeAffinity(pod), tolerations: spec.Tolerations}
+}
+
+// belongs says whether the Node should have a Pod, and whether one that is there may stay.
+func (j judge) belongs(node *corev1.Node) (run, stay bool) {
+	if j.nodeName != "" && j.nodeName != node.Name {
+		return false, false
+	}
+	if fits, err := j.affinity.Match(node); !fits || err != nil {
+		return false, false
+	}
 	keepsOut := func(t *corev1.Taint) bool {
 		return t.Effect == corev1.TaintEffectNoExecute || t.Effect == corev1.TaintEffectNoSchedule
 	}
 	drivesOff := func(t *corev1.Taint) bool { return t.Effect == corev1.TaintEffectNoExecute }
-	if _, kept := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, spec.Tolerations, keepsOut, true); !kept {
+	if _, kept := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, j.tolerations, keepsOut, true); !kept {
 		return true, true
 	}
-	_, driven := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, spec.Tolerations, drivesOff, true)
+	_, driven := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, j.tolerations, drivesOff, true)
 	return false, !driven
 }
