@@ -7,51 +7,93 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// ranges are all that can be cut from cluster with the prefix length bits, in order.
+// ranges are all that can be cut from cluster with the prefix length bits, in order, and which of them are taken. A range
+// is found from a cursor on, so that to give away all of them takes as many steps as there are, and one that came free is
+// not given away again before the others.
 type ranges struct {
 	cluster, reserved netip.Prefix
 	bits              int
+
+	// used counts who takes each range, or a part of it. Larger ones that Nodes have are few: wide has them.
+	used, wide map[netip.Prefix]int
+	next       netip.Addr
 }
 
-// taken are the ranges that Nodes have. What is no range is nobody's.
-func taken(nodes []corev1.Node) []netip.Prefix {
+func newRanges(cluster, reserved netip.Prefix, bits int) *ranges {
+	r := &ranges{cluster: cluster.Masked(), reserved: reserved, bits: bits, used: map[netip.Prefix]int{}, wide: map[netip.Prefix]int{}}
+	r.next = r.cluster.Addr()
+	if reserved.IsValid() {
+		r.take(reserved)
+	}
+	return r
+}
+
+// rangesOf are the ranges that a Node has. What is no range is nobody's.
+func rangesOf(node *corev1.Node) []netip.Prefix {
+	cidrs := node.Spec.PodCIDRs
+	if len(cidrs) == 0 {
+		cidrs = []string{node.Spec.PodCIDR}
+	}
 	var all []netip.Prefix
-	for i := range nodes {
-		for _, cidr := range append(nodes[i].Spec.PodCIDRs, nodes[i].Spec.PodCIDR) {
-			if prefix, err := netip.ParsePrefix(cidr); err == nil {
-				all = append(all, prefix)
-			}
+	for _, cidr := range cidrs {
+		if prefix, err := netip.ParsePrefix(cidr); err == nil {
+			all = append(all, prefix.Masked())
 		}
 	}
 	return all
 }
 
-// free returns the first range that overlaps none that is taken; ok is false if there is none.
-func (r ranges) free(taken []netip.Prefix) (prefix netip.Prefix, ok bool) {
-	if r.reserved.IsValid() {
-		taken = append(taken, r.reserved)
+func (r *ranges) take(prefix netip.Prefix) {
+	counts, key := r.countOf(prefix)
+	counts[key]++
+}
+
+func (r *ranges) release(prefix netip.Prefix) {
+	counts, key := r.countOf(prefix)
+	if counts[key]--; counts[key] <= 0 {
+		delete(counts, key)
 	}
-	next := netip.PrefixFrom(r.cluster.Addr(), r.bits)
-search:
-	for r.cluster.Contains(next.Addr()) {
-		for _, other := range taken {
-			if next.Overlaps(other) {
-				// Behind whichever of the two is the longer one.
-				widest := next
-				if other.Bits() < next.Bits() {
-					widest = other.Masked()
-				}
-				after, ok := behind(widest)
-				if !ok {
-					return netip.Prefix{}, false
-				}
-				next = netip.PrefixFrom(after, r.bits)
-				continue search
-			}
+}
+
+func (r *ranges) countOf(prefix netip.Prefix) (map[netip.Prefix]int, netip.Prefix) {
+	if prefix.Bits() < r.bits {
+		return r.wide, prefix.Masked()
+	}
+	return r.used, netip.PrefixFrom(prefix.Addr(), r.bits).Masked()
+}
+
+// free returns the next range, after the last one that it returned, that overlaps none that is taken; ok is false if there
+// is none. It is not taken yet.
+func (r *ranges) free() (prefix netip.Prefix, ok bool) {
+	began, wrapped := r.next, false
+	for {
+		candidate := netip.PrefixFrom(r.next, r.bits)
+		widest, taken := r.taker(candidate)
+		after, more := behind(widest)
+		if more = more && r.cluster.Contains(after); !more {
+			after = r.cluster.Addr()
 		}
-		return next, true
+		r.next = after
+		switch {
+		case !taken:
+			return candidate, true
+		case !more && wrapped:
+			return netip.Prefix{}, false
+		case wrapped && began.Less(after):
+			return netip.Prefix{}, false
+		}
+		wrapped = wrapped || !more
 	}
-	return netip.Prefix{}, false
+}
+
+// taker is what takes a range, or the range itself.
+func (r *ranges) taker(candidate netip.Prefix) (widest netip.Prefix, taken bool) {
+	for wide := range r.wide {
+		if wide.Overlaps(candidate) {
+			return wide, true
+		}
+	}
+	return candidate, r.used[candidate] > 0
 }
 
 // behind is the first address after the prefix; ok is false at the end of all addresses.

@@ -24,18 +24,53 @@ func TestFree(t *testing.T) {
 		"IPv6":                {cluster: "fd00::/56", bits: 64, taken: []string{"fd00::/64"}, want: "fd00:0:0:1::/64"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := ranges{cluster: netip.MustParsePrefix(test.cluster), bits: test.bits}
+			var reserved netip.Prefix
 			if test.reserved != "" {
-				r.reserved = netip.MustParsePrefix(test.reserved)
+				reserved = netip.MustParsePrefix(test.reserved)
 			}
-			var taken []netip.Prefix
+			r := newRanges(netip.MustParsePrefix(test.cluster), reserved, test.bits)
 			for _, cidr := range test.taken {
-				taken = append(taken, netip.MustParsePrefix(cidr))
+				r.take(netip.MustParsePrefix(cidr))
 			}
-			got, ok := r.free(taken)
+			got, ok := r.free()
 			if ok != (test.want != "") || ok && got != netip.MustParsePrefix(test.want) {
 				t.Errorf("got %v, %v; want %q", got, ok, test.want)
 			}
 		})
+	}
+}
+
+func TestAllRangesAreGivenOnce(t *testing.T) {
+	r := newRanges(netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("10.0.16.0/20"), 24)
+	r.take(netip.MustParsePrefix("10.0.3.64/26"))
+	given := map[netip.Prefix]bool{}
+	for {
+		free, ok := r.free()
+		if !ok {
+			break
+		}
+		if given[free] {
+			t.Fatalf("%s is given twice", free)
+		}
+		given[free] = true
+		r.take(free)
+	}
+	if len(given) != 256-16-1 {
+		t.Errorf("%d ranges, want 239", len(given))
+	}
+	r.release(netip.MustParsePrefix("10.0.7.0/24"))
+	if free, ok := r.free(); !ok || free.String() != "10.0.7.0/24" {
+		t.Errorf("got %v, %v; want the one that came free", free, ok)
+	}
+}
+
+// BenchmarkFree gives 1,000 Nodes their ranges.
+func BenchmarkFree(b *testing.B) {
+	for b.Loop() {
+		r := newRanges(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{}, 24)
+		for range 1000 {
+			free, _ := r.free()
+			r.take(free)
+		}
 	}
 }
