@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -21,12 +23,15 @@ const (
 
 	finalizer = "kubernetes.io/pvc-protection"
 	workers   = 1
+
+	byClaim = "claim"
+	page    = 500
 )
 
 type controller struct{ client client.Client }
 
 // Register puts the controller on the manager. It wakes for PersistentVolumeClaims, and when a Pod that uses one is gone
-// or finished.
+// or finished. AddIndexes must have been called.
 func Register(mgr manager.Manager, c client.Client) error {
 	finished := func(old, now *corev1.Pod) bool { return core.PodTerminal(old) != core.PodTerminal(now) }
 	return loop.New(mgr, Name, workers).
@@ -35,15 +40,32 @@ func Register(mgr manager.Manager, c client.Client) error {
 		Complete(reconcile.AsReconciler[*corev1.PersistentVolumeClaim](c, &controller{client: c}))
 }
 
+// AddIndexes indexes Pods by the claims that they name. Call once for each manager, before any informer is started.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &corev1.Pod{}, byClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) })
+	if err != nil {
+		return fmt.Errorf("indexing pods by claim: %w", err)
+	}
+	return nil
+}
+
 func claimsOf(_ context.Context, o client.Object) []reconcile.Request {
-	pod := o.(*corev1.Pod)
 	var requests []reconcile.Request
-	for i := range pod.Spec.Volumes {
-		if name := claimName(pod, &pod.Spec.Volumes[i]); name != "" {
-			requests = append(requests, loop.Request(pod.Namespace, name))
-		}
+	for _, name := range claimNames(o.(*corev1.Pod)) {
+		requests = append(requests, loop.Request(o.GetNamespace(), name))
 	}
 	return requests
+}
+
+// claimNames are the claims that a Pod has for volumes.
+func claimNames(pod *corev1.Pod) []string {
+	var names []string
+	for i := range pod.Spec.Volumes {
+		if name := claimName(pod, &pod.Spec.Volumes[i]); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // claimName is the claim that a volume is, or that is made for it.
@@ -79,21 +101,45 @@ func (r *controller) Reconcile(ctx context.Context, claim *corev1.PersistentVolu
 	return reconcile.Result{}, nil
 }
 
-// used reports whether a Pod that is on a Node, and not finished, mounts the claim.
+// used reports whether a Pod that is on a Node, and not finished, mounts the claim. That the cache knows of none is not
+// enough: it learns of claims and of Pods by two streams, of which one may be behind. Then the server is asked.
 func (r *controller) used(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
 	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, client.InNamespace(claim.Namespace)); err != nil {
-		return false, fmt.Errorf("listing pods: %w", err)
+	if err := r.client.List(ctx, &pods, client.InNamespace(claim.Namespace), client.MatchingFields{byClaim: claim.Name}); err != nil {
+		return false, fmt.Errorf("listing pods with claim %s: %w", client.ObjectKeyFromObject(claim), err)
 	}
 	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.Spec.NodeName == "" || core.PodTerminal(pod) {
-			continue
-		}
-		mounts := func(v corev1.Volume) bool { return claimName(pod, &v) == claim.Name }
-		if slices.ContainsFunc(pod.Spec.Volumes, mounts) {
+		if mounts(&pods.Items[i], claim.Name) {
 			return true, nil
 		}
 	}
-	return false, nil
+	return r.usedByNow(ctx, claim)
+}
+
+// usedByNow asks the server, in pages: unstructured reads are not served from the cache.
+func (r *controller) usedByNow(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	for {
+		err := r.client.List(ctx, list, client.InNamespace(claim.Namespace), client.Limit(page), client.Continue(list.GetContinue()))
+		if err != nil {
+			return false, fmt.Errorf("listing pods of %s: %w", claim.Namespace, err)
+		}
+		for i := range list.Items {
+			var pod corev1.Pod
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &pod); err != nil {
+				return false, fmt.Errorf("reading pod %s/%s: %w", claim.Namespace, list.Items[i].GetName(), err)
+			}
+			if mounts(&pod, claim.Name) {
+				return true, nil
+			}
+		}
+		if list.GetContinue() == "" {
+			return false, nil
+		}
+	}
+}
+
+func mounts(pod *corev1.Pod, claim string) bool {
+	return pod.Spec.NodeName != "" && !core.PodTerminal(pod) && slices.Contains(claimNames(pod), claim)
 }
