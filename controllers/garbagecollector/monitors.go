@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -23,6 +25,9 @@ const (
 	again = 10 * time.Second
 	// patience is how long the first look at all objects may keep the collector from its work.
 	patience = 30 * time.Second
+
+	// observing names the work of informers' handlers.
+	observing = "garbage collector's informer handler"
 )
 
 // monitors watch the metadata of all collected resources. It is the controller's source.
@@ -35,6 +40,7 @@ type monitors struct {
 	running map[schema.GroupVersionKind]toolscache.ResourceEventHandlerRegistration
 	changed chan struct{}
 	first   chan struct{}
+	begun   sync.Once
 }
 
 func newMonitors(c cache.Cache, resources discovery.DiscoveryInterface, to *controller) *monitors {
@@ -48,7 +54,7 @@ func newMonitors(c cache.Cache, resources discovery.DiscoveryInterface, to *cont
 // Start implements source.TypedSource.
 func (m *monitors) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.UID]) error {
 	m.to.queue = queue
-	go m.follow(ctx)
+	guard.Go("following what is served", func() { guard.Keep(ctx, "following what is served", m.follow) })
 	return nil
 }
 
@@ -85,7 +91,7 @@ func (m *monitors) follow(ctx context.Context) {
 			late.Reset(again)
 		}
 		if first {
-			close(m.first)
+			m.begun.Do(func() { close(m.first) })
 		}
 		select {
 		case <-m.changed:
@@ -178,20 +184,21 @@ func (m *monitors) monitor(ctx context.Context, kind schema.GroupVersionKind) (t
 			m.wake()
 		}
 	}
+	gone := func(o any) {
+		if unknown, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
+			o = unknown.Obj
+		}
+		if meta, ok := o.(metav1.Object); ok {
+			m.to.gone(newVertex(kind, meta).identity)
+		}
+		if changesServing {
+			m.wake()
+		}
+	}
 	return informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    observed,
-		UpdateFunc: func(_, now any) { observed(now) },
-		DeleteFunc: func(o any) {
-			if unknown, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
-				o = unknown.Obj
-			}
-			if meta, ok := o.(metav1.Object); ok {
-				m.to.gone(newVertex(kind, meta).identity)
-			}
-			if changesServing {
-				m.wake()
-			}
-		},
+		AddFunc:    func(now any) { guard.Do(observing, func() { observed(now) }) },
+		UpdateFunc: func(_, now any) { guard.Do(observing, func() { observed(now) }) },
+		DeleteFunc: func(last any) { guard.Do(observing, func() { gone(last) }) },
 	})
 }
 

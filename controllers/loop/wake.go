@@ -21,7 +21,7 @@ func Request(namespace, name string) reconcile.Request {
 // ToRequests makes an event handler of a function from an object to the names of those to reconcile. It is asked
 // about both states of an updated object.
 func ToRequests(names handler.MapFunc) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(names)
+	return Guarded(handler.EnqueueRequestsFromMapFunc(names))
 }
 
 // Namespaces wakes the namespace that an object is in.
@@ -41,7 +41,7 @@ func Changed[T client.Object](keep func(old, now T) bool) predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		old, isOld := e.ObjectOld.(T)
 		now, isNew := e.ObjectNew.(T)
-		return !isOld || !isNew || keep(old, now)
+		return !isOld || !isNew || lets(func() bool { return keep(old, now) })
 	}}
 }
 
@@ -49,7 +49,7 @@ func Changed[T client.Object](keep func(old, now T) bool) predicate.Predicate {
 func Where[T client.Object](keep func(T) bool) predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(o client.Object) bool {
 		object, is := o.(T)
-		return is && keep(object)
+		return is && lets(func() bool { return keep(object) })
 	})
 }
 

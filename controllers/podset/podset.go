@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/coracle-k8s/coracle/controllers/owned"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Burst is the most Pods that one reconciliation creates or deletes.
@@ -96,14 +97,17 @@ func InBatches(n int, do func() error) (done int, err error) {
 	return done, nil
 }
 
-// Together calls do for 0 to n-1, all at the same time, waits for all and returns their errors.
+// atOnce names the work of a controller that is done at the same time as other work of it.
+const atOnce = "one of several writes"
+
+// Together calls do for 0 to n-1, all at the same time, waits for all and returns their errors. A panic is one.
 func Together(n int, do func(i int) error) []error {
-	var group sync.WaitGroup
+	var group guard.Group
 	var lock sync.Mutex
 	var failures []error
 	for i := range n {
-		group.Go(func() {
-			if err := do(i); err != nil {
+		group.Go(atOnce, func() {
+			if err := guard.Call(atOnce, func() error { return do(i) }); err != nil {
 				lock.Lock()
 				defer lock.Unlock()
 				failures = append(failures, err)

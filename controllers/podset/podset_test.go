@@ -60,3 +60,17 @@ func TestInBatchesStopsAfterTheFirstFailingBatch(t *testing.T) {
 		t.Errorf("%d done in %d calls, %v; want 5 in 7", done, calls.Load(), err)
 	}
 }
+
+func TestAPanicIsAnErrorOfItsPieceAlone(t *testing.T) {
+	done := make([]bool, 3)
+	failures := Together(3, func(i int) error {
+		if i == 1 {
+			panic("in the middle")
+		}
+		done[i] = true
+		return nil
+	})
+	if len(failures) != 1 || !done[0] || !done[2] {
+		t.Errorf("failures %v, done %v", failures, done)
+	}
+}

@@ -23,13 +23,14 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/controllers/loop"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // onQuota measures a quota at once when it asks for something else, and a while after its usage was written.
 func (r *controller) onQuota() handler.EventHandler {
-	return handler.Funcs{
+	return loop.Guarded(handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { q.Add(request(e.Object)) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			old, now := e.ObjectOld.(*corev1.ResourceQuota), e.ObjectNew.(*corev1.ResourceQuota)
@@ -44,7 +45,7 @@ func (r *controller) onQuota() handler.EventHandler {
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
 			r.charges.forget(client.ObjectKeyFromObject(e.Object))
 		},
-	}
+	})
 }
 
 func request(o client.Object) reconcile.Request { return loop.Request(o.GetNamespace(), o.GetName()) }
@@ -107,7 +108,7 @@ func sameClaim(old, now client.Object) bool {
 // quotas wakes all quotas of an object's namespace when it is gone or uses something else. What is new, admission has
 // charged.
 func quotas(c client.Reader, same func(old, now client.Object) bool) handler.EventHandler {
-	return handler.Funcs{
+	return loop.Guarded(handler.Funcs{
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			requests := in(ctx, c, e.ObjectNew.GetNamespace())
 			if len(requests) == 0 || same(e.ObjectOld, e.ObjectNew) {
@@ -118,7 +119,7 @@ func quotas(c client.Reader, same func(old, now client.Object) bool) handler.Eve
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			addAllTo(q, in(ctx, c, e.Object.GetNamespace()))
 		},
-	}
+	})
 }
 
 func in(ctx context.Context, c client.Reader, namespace string) []reconcile.Request {
@@ -167,9 +168,11 @@ func (r *controller) informer(ctx context.Context, kind schema.GroupVersionKind)
 		return nil, err
 	}
 	wake := func(o any) {
-		if object, ok := o.(metav1.Object); ok {
-			addAllTo(r.queue, in(context.Background(), r.client, object.GetNamespace()))
-		}
+		guard.Do("waking quotas", func() {
+			if object, ok := o.(metav1.Object); ok {
+				addAllTo(r.queue, in(context.Background(), r.client, object.GetNamespace()))
+			}
+		})
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(o any, first bool) {

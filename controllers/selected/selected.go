@@ -33,11 +33,11 @@ func OnPod(reader client.Reader) handler.EventHandler {
 			Enqueue(service, q)
 		}
 	}
-	return handler.Funcs{
+	return loop.Guarded(handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { wake(ctx, nil, e.Object, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { wake(ctx, e.ObjectOld, e.ObjectNew, q) },
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { wake(ctx, e.Object, nil, q) },
-	}
+	})
 }
 
 // Enqueue adds the Service with the key, namespace/name.
