@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +50,9 @@ type controller struct {
 	triggers *util.TriggerTimeTracker
 	topology *topologycache.TopologyCache
 	slices   *slices.Reconciler
+	// queue is the controller's own, once a Node was seen.
+	queue  queue
+	queued sync.Once
 }
 
 // Register puts the controller on the manager. It reads through c, which must be the shared cache, and writes through
@@ -73,6 +77,9 @@ func Register(mgr manager.Manager, c client.Client, clientset kubernetes.Interfa
 
 // Reconcile implements reconcile.Reconciler.
 func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	if request == nodes {
+		return reconcile.Result{}, r.refresh(ctx)
+	}
 	var service corev1.Service
 	if err := r.client.Get(ctx, request.NamespacedName, &service); err != nil {
 		if client.IgnoreNotFound(err) == nil {

@@ -2,6 +2,7 @@ package endpointslice
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -13,34 +14,44 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/controllers/loop"
 	"github.com/coracle-k8s/coracle/controllers/selected"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// onNode keeps the shares of zones up to date, and wakes the Services whose hints no longer fit.
+// nodes is the request to look at all Nodes again. It waits in the queue once, however many of them come at a time.
+var nodes reconcile.Request
+
+// onNode has the shares of zones brought up to date.
 func (r *controller) onNode() handler.EventHandler {
-	refresh := func(ctx context.Context, q queue) {
-		var nodes corev1.NodeList
-		if err := r.client.List(ctx, &nodes); err != nil {
-			klog.FromContext(ctx).Error(err, "Listing nodes")
-			return
-		}
-		r.topology.SetNodes(klog.FromContext(ctx), pointers(nodes.Items))
-		for _, service := range r.topology.GetOverloadedServices() {
-			selected.Enqueue(service, q)
-		}
+	wake := func(q queue) {
+		r.queued.Do(func() { r.queue = q })
+		q.Add(nodes)
 	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, _ event.CreateEvent, q queue) { refresh(ctx, q) },
-		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { refresh(ctx, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+	return loop.Guarded(handler.Funcs{
+		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queue) { wake(q) },
+		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { wake(q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			old, now := e.ObjectOld.(*corev1.Node), e.ObjectNew.(*corev1.Node)
 			if core.NodeReady(old) != core.NodeReady(now) || zone(old) != zone(now) {
-				refresh(ctx, q)
+				wake(q)
 			}
 		},
+	})
+}
+
+// refresh counts the Nodes of each zone again, and wakes the Services whose hints no longer fit.
+func (r *controller) refresh(ctx context.Context) error {
+	var list corev1.NodeList
+	if err := r.client.List(ctx, &list); err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
 	}
+	r.topology.SetNodes(klog.FromContext(ctx), pointers(list.Items))
+	for _, service := range r.topology.GetOverloadedServices() {
+		selected.Enqueue(service, r.queue)
+	}
+	return nil
 }
 
 func zone(node *corev1.Node) string { return node.Labels[corev1.LabelTopologyZone] }
@@ -52,7 +63,7 @@ func (r *controller) onSlice() handler.EventHandler {
 			q.AddAfter(request, foreignChanges)
 		}
 	}
-	return handler.Funcs{
+	return loop.Guarded(handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
 			if slice := e.Object.(*discoveryv1.EndpointSlice); r.slices.ManagedByController(slice) && r.tracker.ShouldSync(slice) {
 				wake(slice, q)
@@ -75,5 +86,5 @@ func (r *controller) onSlice() handler.EventHandler {
 				wake(slice, q)
 			}
 		},
-	}
+	})
 }

@@ -3,7 +3,6 @@ package podgc
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -11,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/controllers/podset"
 )
 
@@ -56,11 +54,11 @@ func (r *controller) collectFinished(ctx context.Context) (reconcile.Result, err
 	if left := r.missing.due(r.now()); left > 0 {
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
-	var list corev1.PodList
-	if err := r.client.List(ctx, &list); err != nil {
-		return reconcile.Result{}, fmt.Errorf("listing pods: %w", err)
+	finished, err := podset.Finished(ctx, r.client)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
-	for _, pod := range surplus(podset.Pointers(list.Items), maxFinished) {
+	for _, pod := range surplus(finished, maxFinished) {
 		if err := r.remove(ctx, pod, "", ""); err != nil {
 			return reconcile.Result{}, err
 		}
@@ -68,9 +66,8 @@ func (r *controller) collectFinished(ctx context.Context) (reconcile.Result, err
 	return reconcile.Result{}, nil
 }
 
-// surplus returns the finished Pods that are too many.
-func surplus(pods []*corev1.Pod, most int) []*corev1.Pod {
-	finished := slices.DeleteFunc(pods, func(pod *corev1.Pod) bool { return !core.PodTerminal(pod) })
+// surplus returns those of the finished Pods that are too many.
+func surplus(finished []*corev1.Pod, most int) []*corev1.Pod {
 	if len(finished) <= most {
 		return nil
 	}

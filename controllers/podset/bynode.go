@@ -6,12 +6,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/coracle-k8s/coracle/apis/core"
 )
 
-// byNode is named as the field selector of the same meaning.
-const byNode = "spec.nodeName"
+// byNode is named as the field selector of the same meaning. Under finished stand the Pods that have ended.
+const (
+	byNode   = "spec.nodeName"
+	finished = "finished"
+)
 
-// AddIndexes indexes Pods by Node. Call once for each manager, before any informer is started.
+// AddIndexes indexes Pods by Node, and those that have ended. Call once for each manager, before any informer is started.
 func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	err := indexer.IndexField(ctx, &corev1.Pod{}, byNode, func(o client.Object) []string {
 		if node := o.(*corev1.Pod).Spec.NodeName; node != "" {
@@ -22,6 +27,15 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	if err != nil {
 		return fmt.Errorf("indexing pods by node: %w", err)
 	}
+	err = indexer.IndexField(ctx, &corev1.Pod{}, finished, func(o client.Object) []string {
+		if core.PodTerminal(o.(*corev1.Pod)) {
+			return []string{finished}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("indexing pods that have ended: %w", err)
+	}
 	return nil
 }
 
@@ -30,6 +44,15 @@ func OnNode(ctx context.Context, c client.Reader, node string) ([]*corev1.Pod, e
 	var list corev1.PodList
 	if err := c.List(ctx, &list, client.MatchingFields{byNode: node}); err != nil {
 		return nil, fmt.Errorf("listing pods of node %s: %w", node, err)
+	}
+	return Pointers(list.Items), nil
+}
+
+// Finished returns the Pods that have ended. They are shared: read only.
+func Finished(ctx context.Context, c client.Reader) ([]*corev1.Pod, error) {
+	var list corev1.PodList
+	if err := c.List(ctx, &list, client.MatchingFields{finished: finished}); err != nil {
+		return nil, fmt.Errorf("listing pods that have ended: %w", err)
 	}
 	return Pointers(list.Items), nil
 }
