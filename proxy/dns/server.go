@@ -149,5 +149,9 @@ func (s *Server) respond(ctx context.Context, question *dns.Msg) (answer *dns.Ms
 			answer = new(dns.Msg).SetRcode(question, dns.RcodeServerFailure)
 		}
 	}()
-	return s.handle(ctx, question)
+	if answer = s.handle(ctx, question); answer != nil {
+		takeTurns(answer.Answer)
+		takeTurns(answer.Extra)
+	}
+	return answer
 }
