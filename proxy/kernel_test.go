@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/vishvananda/netns"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -24,15 +25,19 @@ import (
 )
 
 // start runs a proxy on the lab's node until the returned function is called, and waits for its rules.
-func start(t *testing.T, lab *netlab.Lab, client *fake.Clientset) (p *Proxy, stop func()) {
+func start(t *testing.T, lab *netlab.Lab, client *fake.Clientset, change ...func(*Config)) (p *Proxy, stop func()) {
 	t.Helper()
-	p, err := New(Config{
+	config := Config{
 		NodeName:    "node",
 		Informers:   informers.NewSharedInformerFactory(client, 0),
 		ClusterCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
 		DNSAddress: netip.MustParseAddr("10.96.0.10"), DNSPort: 10053,
-		PodInterfaces: []string{netlab.Bridge},
-	})
+		PodNetwork: PodNetwork{InUse: true},
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	p, err := New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,9 +145,9 @@ func TestTrafficReachesEndpoints(t *testing.T) {
 		{"host port of one address", lab.Node, "127.0.0.1:9091", "B 10.244.0.1"},
 		{"host port of another address", lab.Outside, "192.0.2.1:9091", "connection refused"},
 		{"DNS from pod", lab.PodA, "10.96.0.10:53", "DNS 10.244.0.2"},
-		{"DNS from node", lab.Node, "10.96.0.10:53", "DNS"},
-		{"DNS by its port from outside", lab.Outside, "192.0.2.1:10053", "connection refused"},
-		{"DNS by its port from node", lab.Node, "127.0.0.1:10053", "DNS 127.0.0.1"},
+		{"DNS from node", lab.Node, "10.96.0.10:53", "DNS 10.96.0.10"},
+		{"DNS by its port", lab.PodA, "10.96.0.10:10053", "connection refused"},
+		{"the node's own ports at the address of DNS", lab.PodA, "10.96.0.10:10054", "connection refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if answer := lab.Ask(test.from, "tcp4", test.to); !strings.Contains(answer, test.answer) {
@@ -183,6 +188,150 @@ func TestUDPFollowsEndpoints(t *testing.T) {
 			t.Fatalf("after: %s", answer)
 		}
 	}
+}
+
+// TestUDPFlowsEndWithTheirEndpoints checks that who sends on without a pause no longer reaches who was an endpoint.
+func TestUDPFlowsEndWithTheirEndpoints(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *fake.Clientset) error{
+		"the last endpoint goes": func(t *testing.T, c *fake.Clientset) error {
+			_, err := c.DiscoveryV1().EndpointSlices("ns").Update(t.Context(), slice("udp", corev1.ProtocolUDP), metav1.UpdateOptions{})
+			return err
+		},
+		"the Service goes": func(t *testing.T, c *fake.Clientset) error {
+			return c.CoreV1().Services("ns").Delete(t.Context(), "udp", metav1.DeleteOptions{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab := netlab.New(t)
+			lab.ServeUDP(lab.PodB, "8080", "B")
+			service := clusterIPService("udp", "10.96.0.30", func(s *corev1.Service) {
+				s.Spec.Type, s.Spec.Ports[0].Protocol, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, corev1.ProtocolUDP, 30030
+				s.Spec.ExternalIPs = []string{"203.0.113.7"}
+			})
+			client := fake.NewClientset(service, slice("udp", corev1.ProtocolUDP, "10.244.0.3"))
+			_, stop := start(t, lab, client)
+			defer stop()
+			senders := map[string]net.Conn{}
+			for _, to := range []string{"10.96.0.30:80", "192.0.2.1:30030", "203.0.113.7:80"} {
+				lab.In(lab.PodA, func() {
+					conn, err := net.Dial("udp4", to)
+					if err != nil {
+						t.Errorf("dialing %s: %v", to, err)
+						return
+					}
+					senders[to] = conn
+				})
+				defer senders[to].Close()
+				if answer := netlab.Talk(senders[to]); answer != "B" {
+					t.Fatalf("%s before: %s", to, answer)
+				}
+			}
+			if err := end(t, client); err != nil {
+				t.Fatal(err)
+			}
+			deadline := time.Now().Add(time.Minute)
+			for to, conn := range senders {
+				for answer := "B"; answer == "B"; {
+					if answer = netlab.Talk(conn); answer == "B" && time.Now().After(deadline) {
+						t.Fatalf("%s still leads to the Pod a minute after", to)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFlushedRulesComeBack checks that Services work again by themselves after others have removed the rules, and that this is told.
+func TestFlushedRulesComeBack(t *testing.T) {
+	lab := netlab.New(t)
+	lab.Serve(lab.PodB, "8080", "B")
+	reports := make(chan string, 100)
+	client := fake.NewClientset(clusterIPService("web", "10.96.0.20"), slice("web", corev1.ProtocolTCP, "10.244.0.3"))
+	p, stop := start(t, lab, client, func(c *Config) { c.Report = func(reason, _ string) { reports <- reason } })
+	defer stop()
+	for _, flush := range []string{"iptables -t nat -F", "iptables -F", "iptables -t nat -D PREROUTING 1"} {
+		lab.In(lab.Node, func() {
+			if out, err := exec.Command("sh", "-c", flush).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", flush, err, out)
+			}
+		})
+		began := time.Now()
+		select {
+		case reason := <-reports:
+			t.Logf("%s: back after %s", flush, time.Since(began))
+			if reason != "PacketRulesRestored" {
+				t.Errorf("reported %s", reason)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: waited a minute for the rules to be put back", flush)
+		}
+		if answer := lab.Ask(lab.PodA, "tcp4", "10.96.0.20:80"); answer != "B 10.244.0.2" {
+			t.Errorf("%s: the Service answers %q", flush, answer)
+		}
+	}
+	if n := testutil.ToFloat64(p.metrics.restored); n != 3 {
+		t.Errorf("coracle_proxy_rules_restored_total is %v, want 3", n)
+	}
+}
+
+// TestForwarding walks packets on a node that forwards nothing of itself, with rules of an administrator.
+func TestForwarding(t *testing.T) {
+	lab := netlab.New(t)
+	for ns, name := range map[netns.NsHandle]string{lab.PodA: "A", lab.PodB: "B", lab.Outside: "outside"} {
+		lab.Serve(ns, "8080", name)
+	}
+	lab.Serve(lab.Outside, "8081", "outside")
+	lab.In(lab.Outside, func() {
+		if out, err := exec.Command("ip", "route", "add", "10.244.0.0/16", "via", "192.0.2.1").CombinedOutput(); err != nil {
+			t.Errorf("adding a route: %v: %s", err, out)
+		}
+	})
+	rule := func(arguments ...string) {
+		lab.In(lab.Node, func() {
+			if out, err := exec.Command("iptables", arguments...).CombinedOutput(); err != nil {
+				t.Errorf("iptables %v: %v: %s", arguments, err, out)
+			}
+		})
+	}
+	rule("-P", "FORWARD", "DROP")
+	rule("-A", "FORWARD", "-p", "tcp", "-d", "192.0.2.2", "--dport", "8081", "-j", "REJECT")
+	client := fake.NewClientset(
+		clusterIPService("port", "10.96.0.23", func(s *corev1.Service) {
+			s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30080
+		}), slice("port", corev1.ProtocolTCP, "10.244.0.3"),
+		clusterIPService("local", "10.96.0.24", func(s *corev1.Service) {
+			s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30081
+			s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+		}), slice("local", corev1.ProtocolTCP, "10.244.0.3"),
+	)
+	p, stop := start(t, lab, client)
+	defer stop()
+	ask := func(name string, from netns.NsHandle, to, want string) {
+		t.Helper()
+		if answer := lab.Ask(from, "tcp4", to); !strings.Contains(answer, want) {
+			t.Errorf("%s: %s, want %s", name, answer, want)
+		}
+	}
+	ask("pod to pod", lab.PodA, "10.244.0.3:8080", "B 10.244.0.2")
+	ask("pod to outside", lab.PodA, "192.0.2.2:8080", "outside 192.0.2.1")
+	ask("pod to what the administrator refuses", lab.PodA, "192.0.2.2:8081", "refused")
+	ask("outside to pod", lab.Outside, "10.244.0.3:8080", "timeout")
+	ask("outside to a node port", lab.Outside, "192.0.2.1:30080", "B 10.244.0.1")
+	ask("outside to a node port that keeps the client", lab.Outside, "192.0.2.1:30081", "B 192.0.2.2")
+	rule("-A", "FORWARD", "-p", "tcp", "-d", "192.0.2.2", "--dport", "8080", "-j", "REJECT")
+	deadline := time.Now().Add(time.Minute)
+	for answer := ""; !strings.Contains(answer, "refused"); {
+		if answer = lab.Ask(lab.PodA, "tcp4", "192.0.2.2:8080"); time.Now().After(deadline) {
+			t.Fatalf("waited a minute for the administrator's later rule to be heeded: %s", answer)
+		}
+	}
+	p.SetPodNetwork(PodNetwork{})
+	for answer := "B"; strings.Contains(answer, "B"); {
+		if answer = lab.Ask(lab.PodA, "tcp4", "10.244.0.3:8080"); time.Now().After(deadline) {
+			t.Fatal("waited a minute for a foreign network's packets to be left alone")
+		}
+	}
+	ask("a node port under a foreign network", lab.Outside, "192.0.2.1:30080", "B 10.244.0.1")
 }
 
 func TestRestartChangesNothingAndCleanupRemovesAll(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // feed is a handler that an informer calls.
@@ -55,21 +57,25 @@ func (p *Proxy) setNode(node *corev1.Node) {
 }
 
 func (p *Proxy) removeNode(node *corev1.Node) {
+	p.tracker.RemoveNode(node.Name)
 	if node.Name == p.cfg.NodeName {
 		p.rules.SetNode(nil)
 	}
 }
 
+// heard names the handlers' work where one panics: of the object in question less is known then, of others nothing is lost.
+const heard = "hearing of Services"
+
 func handler[T comparable](set, remove func(T)) cache.ResourceEventHandlerFuncs {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(object any) {
 			if o, ok := object.(T); ok {
-				set(o)
+				guard.Do(heard, func() { set(o) })
 			}
 		},
 		UpdateFunc: func(old, object any) {
 			if o, ok := object.(T); ok && old != object {
-				set(o)
+				guard.Do(heard, func() { set(o) })
 			}
 		},
 		DeleteFunc: func(object any) {
@@ -77,7 +83,7 @@ func handler[T comparable](set, remove func(T)) cache.ResourceEventHandlerFuncs 
 				object = tombstone.Obj
 			}
 			if o, ok := object.(T); ok {
-				remove(o)
+				guard.Do(heard, func() { remove(o) })
 			}
 		},
 	}
@@ -91,7 +97,7 @@ func sliceHandler(set, remove func(*discoveryv1.EndpointSlice)) cache.ResourceEv
 		before, ok := old.(*discoveryv1.EndpointSlice)
 		after, also := object.(*discoveryv1.EndpointSlice)
 		if ok && also && before.Labels[discoveryv1.LabelServiceName] != after.Labels[discoveryv1.LabelServiceName] {
-			remove(before)
+			guard.Do(heard, func() { remove(before) })
 		}
 		update(old, object)
 	}

@@ -15,6 +15,7 @@ type metrics struct {
 	last     prometheus.Gauge
 	chains   prometheus.Gauge
 	written  prometheus.Counter
+	restored prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -35,17 +36,23 @@ func newMetrics() *metrics {
 		written: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "coracle_proxy_chains_changed_total", Help: "Number of chains that were written or deleted.",
 		}),
+		restored: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "coracle_proxy_rules_restored_total", Help: "Number of times that rules were put back which others had changed or removed.",
+		}),
 	}
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.duration, m.failures, m.last, m.chains, m.written}
+	return []prometheus.Collector{m.duration, m.failures, m.last, m.chains, m.written, m.restored}
 }
 
 func (m *metrics) synced(start time.Time, stats iptables.Stats, err error) {
 	if err != nil {
 		m.failures.Inc()
 		return
+	}
+	if stats.Restored > 0 {
+		m.restored.Inc()
 	}
 	m.duration.Observe(time.Since(start).Seconds())
 	m.last.SetToCurrentTime()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/proxy/conntrack"
 	"github.com/coracle-k8s/coracle/proxy/health"
 	"github.com/coracle-k8s/coracle/proxy/iptables"
@@ -30,13 +30,18 @@ const (
 	// firstRetry and lastRetry bound the time to the next try after an error.
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
+	// lookPause is the least time between two looks at rules that others may have changed.
+	lookPause = 2 * time.Second
 )
+
+// PodNetwork is what a Pod network of ours needs of the rules. The zero value is for another's.
+type PodNetwork = iptables.PodNetwork
 
 // Config is what a proxy works with.
 type Config struct {
 	// NodeName is the node that it runs on.
 	NodeName string
-	// Informers see all Services and EndpointSlices, this Node, and at least
+	// Informers see all Services, EndpointSlices and Nodes, and at least
 	// the Pods of this node. Run starts those that nobody has started.
 	Informers informers.SharedInformerFactory
 	// ClusterCIDR has all Pods, ServiceCIDR all ClusterIPs.
@@ -47,15 +52,12 @@ type Config struct {
 	DNSPort    uint16
 	// NodePortAddresses limit where node ports are open; none means everywhere.
 	NodePortAddresses []netip.Prefix
-	// NoMasquerade leaves it to somebody else to give Pods' packets that
-	// leave the cluster an address that answers find back to, until
-	// SetMasquerade says otherwise.
-	NoMasquerade bool
+	// PodNetwork is until SetPodNetwork says otherwise.
+	PodNetwork PodNetwork
 	// HealthAddress is where load balancers ask whether the node can take traffic, HOST:PORT; "" for nowhere.
 	HealthAddress string
-	// PodInterfaces are the links by which Pods are reached. They are told to
-	// pass packets from local programs that began at a loopback address.
-	PodInterfaces []string
+	// Report is told of what an administrator should know of; it does not block. Nil tells nobody.
+	Report func(reason, message string)
 }
 
 // Proxy keeps the node's packet rules as the API wants them.
@@ -68,9 +70,16 @@ type Proxy struct {
 	metrics *metrics
 	feeds   []feed
 	synced  []cache.DoneChecker
-	flows   conntrack.Table
-	// masquerade has the last word of SetMasquerade that sync has not seen yet.
-	masquerade chan bool
+	// flows is where UDP flows led when those that led elsewhere were last ended; ended says that there are none since.
+	flows conntrack.Table
+	ended bool
+	// podNetwork has the last word of SetPodNetwork that sync has not seen yet.
+	podNetwork chan PodNetwork
+	// due says that others may have changed rules since they were last looked at, which was then.
+	due    bool
+	looked time.Time
+	// tuned says that the kernel's settings are as they should be.
+	tuned bool
 
 	ready    chan struct{}
 	setReady func()
@@ -78,6 +87,9 @@ type Proxy struct {
 
 // New returns a proxy that is fed by the given informers. It starts nothing.
 func New(cfg Config) (*Proxy, error) {
+	if cfg.Report == nil {
+		cfg.Report = func(string, string) {}
+	}
 	ready, rules := make(chan struct{}), health.NewRules()
 	p := &Proxy{
 		cfg:        cfg,
@@ -86,7 +98,7 @@ func New(cfg Config) (*Proxy, error) {
 		health:     health.New(rules),
 		metrics:    newMetrics(),
 		ready:      ready,
-		masquerade: make(chan bool, 1),
+		podNetwork: make(chan PodNetwork, 1),
 		setReady:   sync.OnceFunc(func() { close(ready) }),
 	}
 	p.backend = iptables.New(p.node())
@@ -101,7 +113,7 @@ func (p *Proxy) node() iptables.Node {
 	return iptables.Node{
 		ClusterCIDR: p.cfg.ClusterCIDR, ServiceCIDR: p.cfg.ServiceCIDR,
 		DNSAddress: p.cfg.DNSAddress, DNSPort: p.cfg.DNSPort,
-		NodePortAddresses: p.cfg.NodePortAddresses, Masquerade: !p.cfg.NoMasquerade,
+		NodePortAddresses: p.cfg.NodePortAddresses, PodNetwork: p.cfg.PodNetwork,
 	}
 }
 
@@ -117,14 +129,13 @@ func (p *Proxy) Ready() <-chan struct{} { return p.ready }
 // Collectors are the proxy's metrics, for the caller to register.
 func (p *Proxy) Collectors() []prometheus.Collector { return p.metrics.collectors() }
 
-// SetMasquerade says whether Pods' packets that leave the cluster get the
-// node's address. It returns at once; one caller at a time.
-func (p *Proxy) SetMasquerade(on bool) {
+// SetPodNetwork says what the Pod network needs from now on. It returns at once; one caller at a time.
+func (p *Proxy) SetPodNetwork(n PodNetwork) {
 	select {
-	case <-p.masquerade:
+	case <-p.podNetwork:
 	default:
 	}
-	p.masquerade <- on
+	p.podNetwork <- n
 }
 
 // Run keeps the rules until the context ends. They stay after that: packets
@@ -138,12 +149,15 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 	defer p.health.Close()
 	defer p.rules.Close()
+	watcher := p.backend.Watch(ctx)
+	defer watcher.Stop()
 	retry, said := time.Duration(0), ""
 	for {
 		if p.cfg.HealthAddress != "" {
 			p.rules.Listen(p.cfg.HealthAddress)
 		}
-		if err := p.sync(ctx); err != nil && ctx.Err() == nil {
+		// A panic is an error like others.
+		if err := guard.Call("making packet rules", func() error { return p.sync(ctx) }); err != nil && ctx.Err() == nil {
 			retry = min(max(2*retry, firstRetry), lastRetry)
 			if err.Error() != said { // what lasts is told once
 				said = err.Error()
@@ -152,15 +166,15 @@ func (p *Proxy) Run(ctx context.Context) error {
 		} else {
 			retry, said = 0, ""
 		}
-		if !p.wait(ctx, changes, retry) {
+		if !p.wait(ctx, changes, watcher.Changes(), retry) {
 			return nil
 		}
 	}
 }
 
 // wait returns true when there is something to do: a change, but not too soon
-// after the last one, or another try.
-func (p *Proxy) wait(ctx context.Context, changes <-chan struct{}, retry time.Duration) bool {
+// after the last one, or another try. Of others' changes there may be many that are none of our business.
+func (p *Proxy) wait(ctx context.Context, changes, others <-chan struct{}, retry time.Duration) bool {
 	rest := time.NewTimer(pause)
 	defer rest.Stop()
 	select {
@@ -170,57 +184,79 @@ func (p *Proxy) wait(ctx context.Context, changes <-chan struct{}, retry time.Du
 	}
 	var again <-chan time.Time
 	if retry > 0 {
-		timer := time.NewTimer(retry - pause)
-		defer timer.Stop()
-		again = timer.C
+		again = time.After(retry - pause)
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-changes:
-	case <-again:
-	case on := <-p.masquerade:
-		p.backend.SetMasquerade(on)
+	for {
+		var look <-chan time.Time
+		if p.due {
+			look, others = time.After(time.Until(p.looked.Add(lookPause))), nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-others:
+			p.due = true
+			continue
+		case <-look:
+			p.due, p.looked = false, time.Now()
+			p.backend.Check()
+		case <-changes:
+		case <-again:
+		case n := <-p.podNetwork:
+			p.backend.SetPodNetwork(n)
+		}
+		return true
 	}
-	return true
 }
 
-// sync makes the kernel match the present picture. A panic is an error like others.
-func (p *Proxy) sync(ctx context.Context) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
+// sync makes the kernel match the present picture.
+func (p *Proxy) sync(ctx context.Context) error {
 	start := time.Now()
 	p.rules.Pending()
 	snapshot := p.tracker.Snapshot()
-	if err := routes.Ensure(p.cfg.ClusterCIDR, p.cfg.ServiceCIDR); err != nil {
+	if err := routes.Ensure(p.cfg.ClusterCIDR, p.cfg.ServiceCIDR, p.dnsAddress()); err != nil {
 		return err
-	}
-	for _, name := range p.cfg.PodInterfaces {
-		allowLoopback(name)
 	}
 	stats, err := p.backend.Apply(ctx, snapshot)
 	p.metrics.synced(start, stats, err)
 	if err != nil {
 		return err
 	}
+	p.restored(ctx, stats.Restored)
+	p.tune(ctx, snapshot)
 	p.rules.Updated()
 	p.setReady()
 	return errors.Join(p.endFlows(snapshot), p.health.Set(snapshot))
 }
 
-// endFlows ends UDP flows to endpoints that are gone, after the rules have changed.
+// dnsAddress is that of the node's own DNS server, if there is one.
+func (p *Proxy) dnsAddress() netip.Addr {
+	if p.cfg.DNSPort == 0 {
+		return netip.Addr{}
+	}
+	return p.cfg.DNSAddress
+}
+
+// restored tells that others had changed so much of our rules. Flows that began meanwhile lead anywhere.
+func (p *Proxy) restored(ctx context.Context, n int) {
+	if n == 0 {
+		return
+	}
+	p.ended = false
+	klog.FromContext(ctx).Info("Somebody else changed packet rules of Services, they are put back", "chainsAndRules", n)
+	p.cfg.Report("PacketRulesRestored", fmt.Sprintf("Somebody else changed or removed %d packet rules or chains that Services need: they are put back", n))
+}
+
+// endFlows ends UDP flows to endpoints and Services that are gone, after the rules have changed.
 func (p *Proxy) endFlows(snapshot *service.Snapshot) error {
-	flows := conntrack.NewTable(snapshot)
-	if flows.Equal(p.flows) {
+	flows := conntrack.NewTable(snapshot, p.cfg.ServiceCIDR, p.dnsAddress())
+	if p.ended && flows.Equal(p.flows) {
 		return nil
 	}
-	if _, err := conntrack.Clean(flows); err != nil {
+	if _, err := conntrack.Clean(flows, p.flows); err != nil {
 		return err
 	}
-	p.flows = flows
+	p.flows, p.ended = flows, true
 	return nil
 }
 

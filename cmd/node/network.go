@@ -23,36 +23,40 @@ func (n *Node) runNetwork(ctx context.Context) error {
 	})
 }
 
-// masquerade tells the proxy that runs whether the Pod network is ours. Either may begin first, and again.
-type masquerade struct {
+// rules tells the proxy that runs what packet rules the Pod network needs. Either may begin first, and again.
+type rules struct {
 	network *network.Network
 
 	mu      sync.Mutex
 	running *proxy.Proxy
 }
 
-// inUse is told by the network.
-func (m *masquerade) inUse(ours bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.running != nil {
-		m.running.SetMasquerade(ours)
+// changed is told by the network.
+func (r *rules) changed(now network.State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running != nil {
+		r.running.SetPodNetwork(podNetwork(now))
 	}
 }
 
 // proxy makes the proxy that runs from now on.
-func (m *masquerade) proxy(c proxy.Config) (*proxy.Proxy, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	ours, err := m.network.InUse()
+func (r *rules) proxy(c proxy.Config) (*proxy.Proxy, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, err := r.network.State()
 	if err != nil {
 		return nil, fmt.Errorf("asking whose the Pod network is: %w", err)
 	}
-	c.NoMasquerade = !ours
+	c.PodNetwork = podNetwork(now)
 	p, err := proxy.New(c)
 	if err != nil {
 		return nil, fmt.Errorf("making the proxy: %w", err)
 	}
-	m.running = p
+	r.running = p
 	return p, nil
+}
+
+func podNetwork(s network.State) proxy.PodNetwork {
+	return proxy.PodNetwork{InUse: s.InUse, TunnelPort: uint16(s.TunnelPort)}
 }

@@ -38,8 +38,8 @@ type Node struct {
 	options Options
 	api     func(context.Context) (*API, error)
 
-	network    *network.Network
-	masquerade *masquerade
+	network *network.Network
+	rules   *rules
 	// runtime is closed when the container runtime serves.
 	runtime        chan struct{}
 	runtimeStarted func()
@@ -48,9 +48,9 @@ type Node struct {
 // New returns a node that runs nothing yet. api may take its time, until it is known what the cluster is; it is asked each
 // time that a part begins, and should return the same.
 func New(o Options, api func(context.Context) (*API, error)) *Node {
-	n := &Node{options: o, api: api, masquerade: &masquerade{}, runtime: make(chan struct{})}
-	n.network = network.New(network.Config{DataDir: o.DataDir, OnUse: n.masquerade.inUse})
-	n.masquerade.network = n.network
+	n := &Node{options: o, api: api, rules: &rules{}, runtime: make(chan struct{})}
+	n.network = network.New(network.Config{DataDir: o.DataDir, OnChange: n.rules.changed})
+	n.rules.network = n.network
 	n.runtimeStarted = sync.OnceFunc(func() { close(n.runtime) })
 	return n
 }

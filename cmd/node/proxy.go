@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"net/netip"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/record"
+
 	"github.com/coracle-k8s/coracle/cmd/part"
 	"github.com/coracle-k8s/coracle/guard"
-	"github.com/coracle-k8s/coracle/kubelet/network"
 	"github.com/coracle-k8s/coracle/proxy"
 	"github.com/coracle-k8s/coracle/proxy/dns"
 )
@@ -25,16 +30,18 @@ func (n *Node) runProxy(ctx context.Context) error {
 		return err
 	}
 	c := api.Cluster
-	p, err := n.masquerade.proxy(proxy.Config{
+	report, ended := n.reporter(api)
+	defer ended()
+	p, err := n.rules.proxy(proxy.Config{
 		NodeName: n.options.Name, Informers: api.Informers, ClusterCIDR: c.PodCIDR, ServiceCIDR: c.ServiceCIDR,
-		DNSAddress: c.DNS, DNSPort: dnsPort, PodInterfaces: []string{network.Bridge},
-		HealthAddress: proxyHealth,
+		DNSAddress: c.DNS, DNSPort: dnsPort,
+		HealthAddress: proxyHealth, Report: report,
 	})
 	if err != nil {
 		return err
 	}
 	names, err := dns.New(dns.Config{
-		Tracker: p.Tracker(), Synced: p.Synced(), Domain: c.Domain, Address: c.DNS, Port: dnsPort, Inside: []netip.Prefix{c.PodCIDR, c.ServiceCIDR},
+		Tracker: p.Tracker(), Synced: p.Synced(), Domain: c.Domain, Address: c.DNS, Port: dnsPort, Rules: p.Ready(), Inside: []netip.Prefix{c.PodCIDR, c.ServiceCIDR},
 	})
 	if err != nil {
 		return fmt.Errorf("making the DNS server: %w", err)
@@ -42,4 +49,13 @@ func (n *Node) runProxy(ctx context.Context) error {
 	defer part.Expose(append(p.Collectors(), names.Collectors()...))()
 	api.Informers.Start(ctx.Done())
 	return guard.Together(ctx, guard.Task{Work: "proxy", Run: p.Run}, guard.Task{Work: "dns", Run: names.Run})
+}
+
+// reporter records Events on the Node until ended is called.
+func (n *Node) reporter(api *API) (report func(reason, message string), ended func()) {
+	broadcaster := record.NewBroadcaster()
+	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: api.Client.CoreV1().Events("")})
+	recorder := broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "coracle-proxy", Host: n.options.Name})
+	node := &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: n.options.Name, UID: types.UID(n.options.Name)}
+	return func(reason, message string) { recorder.Event(node, corev1.EventTypeWarning, reason, message) }, broadcaster.Shutdown
 }

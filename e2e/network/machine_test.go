@@ -42,7 +42,7 @@ func newMachine(l *lab, name string, i int) *machine {
 	m := &machine{lab: l, name: name, pods: rangeOf(i), pods6: range6(i), ns: newNamespace(l.t)}
 	dir := filepath.Join(l.t.TempDir(), name)
 	m.confDir = filepath.Join(dir, "net.d")
-	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, OnUse: func(inUse bool) { m.proxy.SetMasquerade(inUse) }})
+	m.network = network.New(network.Config{DataDir: dir, ConfDir: m.confDir, OnChange: func(now network.State) { m.proxy.SetPodNetwork(podNetwork(now)) }})
 	return m
 }
 
@@ -108,9 +108,15 @@ func (m *machine) run(client *fake.Clientset) (stop func()) {
 	t := m.lab.t
 	t.Helper()
 	factory := informers.NewSharedInformerFactory(client, 0)
+	var state network.State
+	in(t, m.ns, func() {
+		var err error
+		state, err = m.network.State()
+		must(t, err)
+	})
 	var err error
 	m.proxy, err = proxy.New(proxy.Config{
-		NodeName: m.name, Informers: factory, PodInterfaces: []string{network.Bridge},
+		NodeName: m.name, Informers: factory, PodNetwork: podNetwork(state),
 		ClusterCIDR: netip.MustParsePrefix("10.244.0.0/16"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
 	})
 	if err != nil {
@@ -148,6 +154,10 @@ func (m *machine) run(client *fake.Clientset) (stop func()) {
 	<-m.proxy.Ready()
 	eventually(t, "the configuration of "+m.name+" is there", func() error { _, err := os.Stat(m.file()); return err })
 	return stop
+}
+
+func podNetwork(s network.State) proxy.PodNetwork {
+	return proxy.PodNetwork{InUse: s.InUse, TunnelPort: uint16(s.TunnelPort)}
 }
 
 func (m *machine) file() string { return filepath.Join(m.confDir, "99-coracle.conflist") }

@@ -1,6 +1,8 @@
 package network_test
 
 import (
+	"io"
+	"net"
 	"testing"
 
 	"github.com/vishvananda/netns"
@@ -54,6 +56,9 @@ func TestServicesReachOtherMachines(t *testing.T) {
 		{"outside to a node port by the tunnel", l.router, "10.99.2.1:30080", "10.244.3.1"},
 		{"outside to a node port of the Pod's machine only", l.router, "10.99.1.1:30081", "10.99.1.254"},
 		{"a Pod to a node port elsewhere", pods["c"].ns, "10.99.1.2:30080", "10.99.1.2"},
+		{"a machine by loopback to its own Pod", l.all["a"].ns, "127.0.0.1:30080", "10.244.1.1"},
+		{"a machine by loopback and the link", b, "127.0.0.1:30080", "10.99.1.2"},
+		{"a machine by loopback and the tunnel", c, "127.0.0.1:30080", "10.244.3.1"},
 		{"a Pod to outside", pods["a"].ns, "10.99.2.254:80", "10.99.1.1"},
 		{"a Pod to outside, behind the router", pods["c"].ns, "10.99.2.254:80", "10.99.2.1"},
 	} {
@@ -61,5 +66,19 @@ func TestServicesReachOtherMachines(t *testing.T) {
 	}
 	if answer, err := ask(t, l.router, "10.99.2.1:30081"); err == nil {
 		t.Errorf("a node port for local Pods only leads to another machine: %s", answer)
+	}
+	// What lets packets from 127.0.0.1 out must not let neighbours' in.
+	in(t, l.all["c"].ns, func() { accept(t, "127.0.0.1:8022", func(c net.Conn) { io.WriteString(c, "private") }) })
+	sysctl(t, l.router, "net/ipv4/conf/all/route_localnet", "1")
+	for _, command := range []string{
+		"ip route del table local local 127.0.0.1 dev lo", "ip route del table local local 127.0.0.0/8 dev lo",
+		"ip route add 127.0.0.1/32 via 10.99.2.1 dev to-c",
+	} {
+		if out := output(t, l.router, command); out != "" {
+			t.Fatalf("%s: %s", command, out)
+		}
+	}
+	if answer, err := ask(t, l.router, "127.0.0.1:8022"); err == nil {
+		t.Errorf("a neighbour reaches the machine's own 127.0.0.1: %s", answer)
 	}
 }

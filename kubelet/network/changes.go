@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // changes tells of what happens on the machine, outside the API, that our part of the network depends on.
@@ -25,7 +26,7 @@ type changes struct {
 	// ended has the reason why one of the two watches ended.
 	ended chan error
 
-	group sync.WaitGroup
+	group guard.Group
 }
 
 // watch begins to call wake after changes in a folder, of links, addresses and routes, of ours only their loss.
@@ -47,8 +48,10 @@ func watch(dir string, wake func()) (*changes, error) {
 		return nil, errors.Join(fmt.Errorf("watching the kernel's network: %w", err), files.Close())
 	}
 	c := &changes{wake: wake, kernel: kernel, files: files, ended: make(chan error, 2)}
-	c.group.Go(func() { c.ended <- c.watchFiles(dir) })
-	c.group.Go(func() { c.ended <- c.watchKernel() })
+	c.group.Go("watching network configurations", func() {
+		c.ended <- guard.Call("watching network configurations", func() error { return c.watchFiles(dir) })
+	})
+	c.group.Go("watching the kernel's network", func() { c.ended <- guard.Call("watching the kernel's network", c.watchKernel) })
 	return c, nil
 }
 

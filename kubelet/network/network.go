@@ -36,9 +36,17 @@ type Config struct {
 	ConfDir string
 	// MTU of the Pods' links; that of the default route's link unless set.
 	MTU int
-	// OnUse is told by Run, at its start and at each change, whether this network is in use: whether Pods are joined to it, or
-	// may be. Pods' packets to the outside need masquerading while it is.
-	OnUse func(inUse bool)
+	// OnChange is told by Run, at its start and at each change, what packet rules this network needs. It does not block.
+	OnChange func(State)
+}
+
+// State is what packet rules depend on. It can be compared.
+type State struct {
+	// InUse says that Pods are joined to this network, or may be: there is no foreign configuration, or there are Pods from before
+	// it came. Pods' packets need forwarding, and masquerading where they leave the cluster.
+	InUse bool
+	// TunnelPort is the UDP port where tunnels of other nodes end, 0 where there are none. Nobody else may send there.
+	TunnelPort int
 }
 
 // Network is this machine's part of the Pod network. Its methods may be called at the same time, Run once at a time.
@@ -49,15 +57,23 @@ func New(c Config) *Network {
 	if c.ConfDir == "" {
 		c.ConfDir = "/etc/cni/net.d"
 	}
-	if c.OnUse == nil {
-		c.OnUse = func(bool) {}
+	if c.OnChange == nil {
+		c.OnChange = func(State) {}
 	}
 	return &Network{config: c}
 }
 
-// InUse says whether Pods are joined to this network, or new ones would be: there is no foreign configuration, or there are Pods from
-// before it came.
-func (n *Network) InUse() (bool, error) {
+// State is how the network is now, whether or not it runs: what a process before this one made is still there.
+func (n *Network) State() (State, error) {
+	inUse, err := n.inUse()
+	if err != nil || !inUse {
+		return State{}, err
+	}
+	port, err := tunnelPort()
+	return State{InUse: true, TunnelPort: port}, err
+}
+
+func (n *Network) inUse() (bool, error) {
 	foreign, err := n.Foreign()
 	if err != nil || !foreign {
 		return !foreign, err

@@ -117,8 +117,17 @@ type keeper struct {
 	peers   Peers
 	outside *changes
 	retry   time.Duration
-	// foreign and inUse are as they were found last; told says that OnUse knows.
-	foreign, inUse, told bool
+	// foreign is as it was found last, state what OnChange knows once told is set.
+	foreign, told bool
+	state         State
+}
+
+// tell has OnChange know.
+func (k *keeper) tell(now State) {
+	if now != k.state || !k.told {
+		k.state, k.told = now, true
+		k.config.OnChange(now)
+	}
 }
 
 // sync looks at everything once and makes it what it should be.
@@ -143,23 +152,24 @@ func (k *keeper) sync(ctx context.Context) error {
 			return fmt.Errorf("looking for Pods of ours: %w", err)
 		}
 	}
-	if inUse != k.inUse || !k.told {
-		k.inUse, k.told = inUse, true
-		k.config.OnUse(inUse)
-	}
 	var lost error
 	if inUse && (foreign || turned) {
 		lost = k.releaseLost(time.Now())
 	}
 	switch {
 	case !inUse:
+		k.tell(State{})
 		err := k.leave()
 		if err == nil {
 			k.outside.heed(map[int]bool{})
 		}
 		return err
-	case len(self.ranges) == 0:
-		return lost // as it was: the Node is not there yet, or for the moment not
+	case len(self.ranges) == 0: // as it was: the Node is not there yet, or for the moment not
+		now, err := k.State()
+		if err == nil {
+			k.tell(now)
+		}
+		return errors.Join(lost, err)
 	}
 	return errors.Join(lost, k.lead(self, others, foreign), k.Join(self.ranges))
 }
@@ -168,7 +178,13 @@ func (k *keeper) sync(ctx context.Context) error {
 // also when the last link of a Pod of ours goes.
 func (k *keeper) lead(self machine, others []machine, foreign bool) error {
 	f := finder{links: map[int]netlink.Link{}, never: k.peers.AlwaysTunnel}
-	tunnel, err := decide(self, others, f.path).apply(cmp.Or(k.peers.TunnelPort, bootstrap.DefaultTunnelPort))
+	p, port := decide(self, others, f.path), cmp.Or(k.peers.TunnelPort, bootstrap.DefaultTunnelPort)
+	now := State{InUse: true}
+	if p.tunnel != nil {
+		now.TunnelPort = port
+	}
+	k.tell(now) // before there is a tunnel for strangers to send to
+	tunnel, err := p.apply(port)
 	if err != nil || foreign {
 		return err
 	}

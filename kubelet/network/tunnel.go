@@ -68,6 +68,18 @@ func (t *tunnel) is(link netlink.Link, port int) bool {
 		bytes.Equal(v.HardwareAddr, hardwareAddr(t.local))
 }
 
+// tunnelPort is that of the link that there is, 0 where there is none.
+func tunnelPort() (int, error) {
+	link, err := find(Tunnel)
+	if err != nil {
+		return 0, fmt.Errorf("looking for link %s: %w", Tunnel, err)
+	}
+	if v, ok := link.(*netlink.Vxlan); ok {
+		return v.Port, nil
+	}
+	return 0, nil
+}
+
 func (t *tunnel) applyAddresses(link netlink.Link) error {
 	held, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {

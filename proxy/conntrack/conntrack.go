@@ -3,7 +3,9 @@
 package conntrack
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 
@@ -14,21 +16,26 @@ import (
 	"github.com/coracle-k8s/coracle/proxy/service"
 )
 
-// Table says where UDP flows to Services may lead. Flows of Services without
-// any endpoint are left alone: there is no better place for them.
+// Table says where UDP flows to Services and host ports may lead. To a Service without endpoints none may: whoever sends on would
+// reach a dead Pod, or who has its address next.
 type Table struct {
 	// addresses are by destination address and port, ports by port alone, at any address of the node.
 	addresses map[netip.AddrPort]ends
 	ports     map[uint16]ends
+	// services has the ClusterIPs: what leads to one that is in no Service leads nowhere. It is somebody else's to say of those
+	// in others.
+	services netip.Prefix
+	others   map[netip.Addr]struct{}
 }
 
 type ends map[netip.AddrPort]struct{}
 
-// NewTable returns the table for a snapshot.
-func NewTable(s *service.Snapshot) Table {
-	t := Table{addresses: map[netip.AddrPort]ends{}, ports: map[uint16]ends{}}
+// NewTable returns the table for a snapshot. services has all ClusterIPs, those in others are not for the table to say.
+func NewTable(s *service.Snapshot, services netip.Prefix, others ...netip.Addr) Table {
+	t := Table{addresses: map[netip.AddrPort]ends{}, ports: map[uint16]ends{}, services: services, others: map[netip.Addr]struct{}{}}
 	for _, svc := range s.Services {
 		if svc.Foreign {
+			others = append(others, svc.ClusterIPs...)
 			continue
 		}
 		for i := range svc.Ports {
@@ -45,11 +52,15 @@ func NewTable(s *service.Snapshot) Table {
 			t.ports[port.Port] = ends{port.Target: {}}
 		}
 	}
+	for _, other := range others {
+		t.others[other] = struct{}{}
+		maps.DeleteFunc(t.addresses, func(a netip.AddrPort, _ ends) bool { return a.Addr() == other })
+	}
 	return t
 }
 
 func (t *Table) add(svc *service.Service, port *service.Port) {
-	if port.Protocol != corev1.ProtocolUDP || len(port.Serving) == 0 {
+	if port.Protocol != corev1.ProtocolUDP {
 		return
 	}
 	ends := ends{}
@@ -90,23 +101,46 @@ func equal[K comparable](a, b map[K]ends) bool {
 	return true
 }
 
+// cleaner finds the flows to end.
+type cleaner struct {
+	// now is where flows may lead, before where they were led until now.
+	now, before Table
+	// local are the node's own addresses: at others a port is somebody else's.
+	local map[netip.Addr]bool
+}
+
 // stale says whether a flow to a destination is answered by an endpoint that is none any more.
-func (t Table) stale(destination, answers netip.AddrPort) bool {
-	ends, known := t.addresses[destination]
-	if !known {
-		ends, known = t.ports[destination.Port()]
+func (c cleaner) stale(destination, answers netip.AddrPort) bool {
+	if ends, known := c.ends(c.now, destination); known {
+		_, good := ends[answers]
+		return !good
 	}
-	if !known {
+	if _, other := c.now.others[destination.Addr()]; other {
 		return false
 	}
-	_, good := ends[answers]
-	return !good
+	if c.now.services.Contains(destination.Addr()) {
+		return true
+	}
+	ends, _ := c.ends(c.before, destination)
+	_, led := ends[answers]
+	return led
+}
+
+func (c cleaner) ends(t Table, destination netip.AddrPort) (ends, bool) {
+	if ends, known := t.addresses[destination]; known {
+		return ends, true
+	}
+	if !c.local[destination.Addr()] {
+		return nil, false
+	}
+	ends, known := t.ports[destination.Port()]
+	return ends, known
 }
 
 // MatchConntrackFlow says whether to end a flow.
-func (t Table) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+func (c cleaner) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
 	return flow.Forward.Protocol == unix.IPPROTO_UDP &&
-		t.stale(addrPort(flow.Forward.DstIP, flow.Forward.DstPort), addrPort(flow.Reverse.SrcIP, flow.Reverse.SrcPort))
+		c.stale(addrPort(flow.Forward.DstIP, flow.Forward.DstPort), addrPort(flow.Reverse.SrcIP, flow.Reverse.SrcPort))
 }
 
 func addrPort(ip net.IP, port uint16) netip.AddrPort {
@@ -114,12 +148,31 @@ func addrPort(ip net.IP, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(address.Unmap(), port)
 }
 
+// tries is how often a reading of all flows is begun, which the kernel interrupts where they change.
+const tries = 3
+
 // Clean ends the flows of this network namespace that lead elsewhere than the
-// table allows, and returns how many there were.
-func Clean(t Table) (int, error) {
-	n, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, t)
+// table allows, or where the table before led that the present one does not know. It returns how many there were.
+func Clean(now, before Table) (int, error) {
+	own, err := netlink.AddrList(nil, netlink.FAMILY_V4)
 	if err != nil {
-		return int(n), fmt.Errorf("ending stale flows: %w", err)
+		return 0, fmt.Errorf("listing the node's addresses: %w", err)
 	}
-	return int(n), nil
+	c := cleaner{now: now, before: before, local: map[netip.Addr]bool{}}
+	for _, a := range own {
+		if address, ok := netip.AddrFromSlice(a.IP); ok {
+			c.local[address.Unmap()] = true
+		}
+	}
+	total := 0
+	for try := 1; ; try++ {
+		n, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, c)
+		total += int(n)
+		if err == nil {
+			return total, nil
+		}
+		if try == tries || !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return total, fmt.Errorf("ending stale flows: %w", err)
+		}
+	}
 }

@@ -32,29 +32,49 @@ func world(endpoints ...string) *service.Snapshot {
 	}
 }
 
+var services = netip.MustParsePrefix("10.96.0.0/16")
+
 func TestStaleFlows(t *testing.T) {
-	table := NewTable(world("10.244.0.1:5353", "10.244.0.2:5353"))
-	empty := NewTable(world())
+	table := NewTable(world("10.244.0.1:5353", "10.244.0.2:5353"), services, netip.MustParseAddr("10.96.0.10"))
+	empty := NewTable(world(), services)
+	without := NewTable(&service.Snapshot{}, services)
+	theirs := world("10.244.0.1:5353")
+	for _, svc := range theirs.Services {
+		svc.Foreign = true
+	}
+	foreign := NewTable(theirs, services)
 	for name, test := range map[string]struct {
 		table    Table
 		protocol uint8
 		to, by   string
 		stale    bool
 	}{
-		"to an endpoint":                  {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.1:5353", false},
-		"to one that is gone":             {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.3:5353", true},
-		"to another port of an endpoint":  {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.1:53", true},
-		"never translated":                {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.96.0.1:53", true},
-		"external address":                {table, unix.IPPROTO_UDP, "203.0.113.1:53", "10.244.0.3:5353", true},
-		"node port":                       {table, unix.IPPROTO_UDP, "192.0.2.1:30053", "10.244.0.3:5353", true},
-		"TCP":                             {table, unix.IPPROTO_TCP, "10.96.0.1:53", "10.244.0.3:5353", false},
-		"another port of the service":     {table, unix.IPPROTO_UDP, "10.96.0.1:54", "10.244.0.3:5353", false},
-		"no service":                      {table, unix.IPPROTO_UDP, "198.51.100.1:53", "198.51.100.1:53", false},
-		"service without endpoints":       {empty, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.3:5353", false},
-		"host port":                       {table, unix.IPPROTO_UDP, "192.0.2.1:9053", "10.244.0.9:53", false},
-		"host port of the pod before":     {table, unix.IPPROTO_UDP, "192.0.2.1:9053", "10.244.0.8:53", true},
-		"host port, one address":          {table, unix.IPPROTO_UDP, "192.0.2.1:9054", "10.244.0.8:54", true},
-		"host port, of another's address": {table, unix.IPPROTO_UDP, "192.0.2.2:9054", "192.0.2.2:9054", false},
+		"to an endpoint":                   {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.1:5353", false},
+		"to one that is gone":              {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.3:5353", true},
+		"to another port of an endpoint":   {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.1:53", true},
+		"never translated":                 {table, unix.IPPROTO_UDP, "10.96.0.1:53", "10.96.0.1:53", true},
+		"external address":                 {table, unix.IPPROTO_UDP, "203.0.113.1:53", "10.244.0.3:5353", true},
+		"node port":                        {table, unix.IPPROTO_UDP, "192.0.2.1:30053", "10.244.0.3:5353", true},
+		"TCP":                              {table, unix.IPPROTO_TCP, "10.96.0.1:53", "10.244.0.3:5353", false},
+		"a port that the service has not":  {table, unix.IPPROTO_UDP, "10.96.0.1:54", "10.244.0.3:5353", true},
+		"no such service":                  {table, unix.IPPROTO_UDP, "10.96.0.2:53", "10.244.0.3:5353", true},
+		"cluster DNS":                      {table, unix.IPPROTO_UDP, "10.96.0.10:53", "10.96.0.10:10053", false},
+		"another proxy's service":          {foreign, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.3:5353", false},
+		"no service":                       {table, unix.IPPROTO_UDP, "198.51.100.1:53", "198.51.100.1:53", false},
+		"service without endpoints":        {empty, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.3:5353", true},
+		"its node port":                    {empty, unix.IPPROTO_UDP, "192.0.2.1:30053", "10.244.0.3:5353", true},
+		"its external address":             {empty, unix.IPPROTO_UDP, "203.0.113.1:53", "10.244.0.3:5353", true},
+		"service that is gone":             {without, unix.IPPROTO_UDP, "10.96.0.1:53", "10.244.0.1:5353", true},
+		"its node port too":                {without, unix.IPPROTO_UDP, "192.0.2.1:30053", "10.244.0.1:5353", true},
+		"its external address too":         {without, unix.IPPROTO_UDP, "203.0.113.1:53", "10.244.0.1:5353", true},
+		"what others led there":            {without, unix.IPPROTO_UDP, "203.0.113.1:53", "10.7.7.7:53", false},
+		"a program of the node":            {without, unix.IPPROTO_UDP, "192.0.2.1:30053", "192.0.2.1:30053", false},
+		"host port":                        {table, unix.IPPROTO_UDP, "192.0.2.1:9053", "10.244.0.9:53", false},
+		"host port of the pod before":      {table, unix.IPPROTO_UDP, "192.0.2.1:9053", "10.244.0.8:53", true},
+		"the same port of another machine": {table, unix.IPPROTO_UDP, "198.51.100.1:9053", "198.51.100.1:9053", false},
+		"node port of another machine":     {table, unix.IPPROTO_UDP, "198.51.100.1:30053", "198.51.100.1:30053", false},
+		"host port, one address":           {table, unix.IPPROTO_UDP, "192.0.2.1:9054", "10.244.0.8:54", true},
+		"host port, of another's address":  {table, unix.IPPROTO_UDP, "192.0.2.2:9054", "192.0.2.2:9054", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, by := netip.MustParseAddrPort(test.to), netip.MustParseAddrPort(test.by)
@@ -62,7 +82,10 @@ func TestStaleFlows(t *testing.T) {
 				Forward: netlink.IPTuple{Protocol: test.protocol, DstIP: net.IP(to.Addr().AsSlice()), DstPort: to.Port()},
 				Reverse: netlink.IPTuple{Protocol: test.protocol, SrcIP: net.IP(by.Addr().AsSlice()).To16(), SrcPort: by.Port()},
 			}
-			if got := test.table.MatchConntrackFlow(flow); got != test.stale {
+			c := cleaner{now: test.table, before: table, local: map[netip.Addr]bool{
+				netip.MustParseAddr("192.0.2.1"): true, netip.MustParseAddr("192.0.2.2"): true,
+			}}
+			if got := c.MatchConntrackFlow(flow); got != test.stale {
 				t.Errorf("stale: %v, want %v", got, test.stale)
 			}
 		})
@@ -71,10 +94,10 @@ func TestStaleFlows(t *testing.T) {
 
 func TestTablesAreEqualWhenNothingUDPHasChanged(t *testing.T) {
 	one, two := world("10.244.0.1:5353"), world("10.244.0.1:5353", "10.244.0.2:5353")
-	if !NewTable(one).Equal(NewTable(world("10.244.0.1:5353"))) {
+	if !NewTable(one, services).Equal(NewTable(world("10.244.0.1:5353"), services)) {
 		t.Error("the same is not equal")
 	}
-	if NewTable(one).Equal(NewTable(two)) || NewTable(one).Equal(NewTable(world())) || NewTable(one).Equal(Table{}) {
+	if NewTable(one, services).Equal(NewTable(two, services)) || NewTable(one, services).Equal(NewTable(world(), services)) || NewTable(one, services).Equal(Table{}) {
 		t.Error("different ones are equal")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -62,7 +64,7 @@ func (f *forwarder) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error
 		}
 		a = &asking{done: make(chan struct{})}
 		f.underWay[k] = a
-		go f.resolve(k, question.Copy(), a)
+		guard.Go("asking a resolver", func() { f.resolve(k, question.Copy(), a) })
 	}
 	f.mu.Unlock()
 	select {
@@ -77,7 +79,7 @@ func (f *forwarder) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error
 func (f *forwarder) resolve(k key, question *dns.Msg, a *asking) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.answer, a.err = nil, fmt.Errorf("panic: %v", r)
+			a.answer, a.err = nil, guard.Recovered("asking a resolver", r)
 		}
 		f.mu.Lock()
 		delete(f.underWay, k)

@@ -10,6 +10,7 @@ type metrics struct {
 	responses *prometheus.CounterVec
 	hits      prometheus.Counter
 	failures  prometheus.Counter
+	strangers prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -23,11 +24,14 @@ func newMetrics() *metrics {
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "coracle_dns_forward_failures_total", Help: "Number of times that one of the node's resolvers did not answer.",
 		}),
+		strangers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "coracle_dns_strangers_total", Help: "Number of questions that were not answered as they came from outside of the cluster.",
+		}),
 	}
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.responses, m.hits, m.failures}
+	return []prometheus.Collector{m.responses, m.hits, m.failures, m.strangers}
 }
 
 func (m *metrics) answered(answer *dns.Msg, streamed bool) {

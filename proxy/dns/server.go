@@ -4,12 +4,9 @@ package dns
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -18,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/proxy/service"
 )
 
@@ -28,12 +26,13 @@ type Config struct {
 	Synced  []cache.DoneChecker
 	// Domain is the cluster's domain: cluster.local unless set.
 	Domain string
-	// Address is the one that clients know, in the Service network.
+	// Address is the one that clients know, in the Service network. It must be one of the machine's when Rules is closed.
 	Address netip.Addr
-	// Port is where it listens, on all addresses of the node, for UDP and TCP.
-	// The proxy's rules lead there, and keep others out.
-	Port uint16
-	// Inside are the networks of Pods and Services.
+	// Port is where it listens at the Address, for UDP and TCP, once Rules is closed, or at once if it is nil: rules lead there.
+	Port  uint16
+	Rules <-chan struct{}
+	// Inside are the networks of Pods and Services. Answered are they, the node itself and its Pods, in no matter which network;
+	// nobody else is, whatever the rules let through.
 	Inside []netip.Prefix
 	// ResolvConf is the file with the node's resolvers: /etc/resolv.conf unless set.
 	ResolvConf string
@@ -43,6 +42,7 @@ type Config struct {
 type Server struct {
 	cfg       Config
 	zone      zone
+	clients   clients
 	forwarder *forwarder
 	metrics   *metrics
 	ready     chan struct{}
@@ -63,8 +63,9 @@ func New(cfg Config) (*Server, error) {
 	metrics := newMetrics()
 	ready := make(chan struct{})
 	return &Server{
-		cfg:  cfg,
-		zone: zone{domain: strings.ToLower(dns.Fqdn(cfg.Domain)), address: cfg.Address, inside: cfg.Inside},
+		cfg:     cfg,
+		zone:    zone{domain: strings.ToLower(dns.Fqdn(cfg.Domain)), address: cfg.Address, inside: cfg.Inside},
+		clients: clients{inside: cfg.Inside, pod: cfg.Tracker.HasPod, own: ownAddresses, waiting: make(chan struct{}, waiters)},
 		forwarder: &forwarder{
 			resolvers: &resolvers{path: cfg.ResolvConf, self: cfg.Address},
 			metrics:   metrics, underWay: map[key]*asking{},
@@ -87,43 +88,63 @@ func (s *Server) Run(ctx context.Context) error {
 	if !cache.WaitFor(ctx, "", s.cfg.Synced...) {
 		return nil
 	}
-	address := net.JoinHostPort("0.0.0.0", strconv.Itoa(int(s.cfg.Port)))
-	packets, err := net.ListenPacket("udp4", address)
+	if s.cfg.Rules != nil {
+		select {
+		case <-s.cfg.Rules:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	servers, err := s.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("listening for DNS: %w", err)
+		return err
 	}
-	streams, err := net.Listen("tcp4", address)
-	if err != nil {
-		packets.Close()
-		return fmt.Errorf("listening for DNS: %w", err)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var running sync.WaitGroup
-	for _, server := range []*dns.Server{{PacketConn: packets, UDPSize: packet}, {Listener: streams}} {
-		server.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) { s.serve(ctx, w, m) })
-		running.Go(func() {
-			err := server.ActivateAndServe()
-			if ctx.Err() == nil {
-				cancel(fmt.Errorf("serving DNS: %w", err))
-			}
-		})
-		running.Go(func() {
-			<-ctx.Done()
-			server.Shutdown()
-			packets.Close()
-			streams.Close()
-		})
-	}
-	running.Go(func() {
+	tasks := []guard.Task{{Work: "following resolvers", Run: func(ctx context.Context) error {
 		if err := s.forwarder.resolvers.watch(ctx); err != nil {
 			klog.FromContext(ctx).Error(err, "The node's resolvers are not followed")
 		}
-	})
+		<-ctx.Done()
+		return nil
+	}}}
+	for _, server := range servers {
+		tasks = append(tasks, guard.Task{Work: "serving DNS", Run: func(ctx context.Context) error { return serveUntil(ctx, server) }})
+	}
 	s.setReady()
-	running.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
+	return guard.Together(ctx, tasks...)
+}
+
+// listen opens both transports.
+func (s *Server) listen(ctx context.Context) ([]*dns.Server, error) {
+	address := netip.AddrPortFrom(s.cfg.Address, s.cfg.Port)
+	packets, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
+	if err != nil {
+		return nil, fmt.Errorf("listening for DNS: %w", err)
+	}
+	streams, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
+	if err != nil {
+		packets.Close()
+		return nil, fmt.Errorf("listening for DNS: %w", err)
+	}
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		guard.Do("answering DNS", func() { s.serve(ctx, w, m) })
+	})
+	return []*dns.Server{{PacketConn: packets, UDPSize: packet, Handler: handler}, {Listener: streams, Handler: handler}}, nil
+}
+
+// serveUntil serves until the context ends, and closes what the server listens on.
+func serveUntil(ctx context.Context, server *dns.Server) error {
+	end := func() {
+		_ = server.Shutdown() // not yet begun is as good as ended
+		if server.PacketConn != nil {
+			server.PacketConn.Close()
+		} else {
+			server.Listener.Close()
+		}
+	}
+	defer end()
+	defer context.AfterFunc(ctx, func() { guard.Do("closing DNS", end) })()
+	if err := server.ActivateAndServe(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serving DNS: %w", err)
 	}
 	return nil
 }
@@ -131,6 +152,13 @@ func (s *Server) Run(ctx context.Context) error {
 // serve answers one message. A panic is an answer like others: that there was a failure.
 func (s *Server) serve(ctx context.Context, w dns.ResponseWriter, question *dns.Msg) {
 	_, streamed := w.RemoteAddr().(*net.TCPAddr)
+	if !s.clients.allowed(ctx, addressOf(w.RemoteAddr())) {
+		s.metrics.strangers.Inc()
+		if streamed {
+			w.Close()
+		}
+		return
+	}
 	answer := s.respond(ctx, question)
 	if answer == nil {
 		return
@@ -145,7 +173,7 @@ func (s *Server) serve(ctx context.Context, w dns.ResponseWriter, question *dns.
 func (s *Server) respond(ctx context.Context, question *dns.Msg) (answer *dns.Msg) {
 	defer func() {
 		if r := recover(); r != nil {
-			klog.FromContext(ctx).Error(fmt.Errorf("panic: %v", r), "Answering a DNS question", "stack", string(debug.Stack()))
+			guard.Recovered("answering DNS", r)
 			answer = new(dns.Msg).SetRcode(question, dns.RcodeServerFailure)
 		}
 	}()

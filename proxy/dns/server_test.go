@@ -87,9 +87,17 @@ func ask(name string, kind uint16) *dns.Msg { return new(dns.Msg).SetQuestion(na
 
 func TestServesBothTransportsUntilTheContextEnds(t *testing.T) {
 	s := newServer(t)
+	s.cfg.Address = netip.MustParseAddr("127.0.0.1")
+	rules := make(chan struct{})
+	s.cfg.Rules = rules
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
+	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.cfg.Port)); err == nil {
+		conn.Close()
+		t.Error("it listens before there are rules")
+	}
+	close(rules)
 	<-s.Ready()
 	for _, transport := range []string{"udp", "tcp"} {
 		client := &dns.Client{Net: transport}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // listening is a server that runs.
@@ -22,12 +24,12 @@ func listen(address string, handler http.Handler) (*listening, error) {
 		return nil, err
 	}
 	l := &listening{server: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}, ended: make(chan struct{})}
-	go func() {
+	guard.Go("serving the proxy's health", func() {
 		defer close(l.ended)
 		if err := l.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			klog.Background().Error(err, "Serving the proxy's health", "address", address)
 		}
-	}()
+	})
 	return l, nil
 }
 

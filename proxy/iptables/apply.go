@@ -3,12 +3,10 @@ package iptables
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
 
-	"github.com/coreos/go-iptables/iptables"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/coracle-k8s/coracle/proxy/service"
@@ -19,85 +17,73 @@ import (
 type Backend struct {
 	node Node
 	memo map[types.NamespacedName]*part
-	// known are the rules in the kernel, by table and chain; nil when not known.
-	known map[chainKey]string
+	// known are the rules in the kernel, by table and chain; nil when not known. check says that others may have changed them.
+	known   map[chainKey]string
+	check   bool
+	writers writers
 }
-
-type chainKey struct{ table, name string }
 
 // New returns a backend that has not looked at the kernel yet.
 func New(node Node) *Backend {
 	return &Backend{node: node, memo: map[types.NamespacedName]*part{}}
 }
 
-// SetMasquerade says whether the rules from the next Apply on give Pods'
-// packets that leave the cluster the node's address.
-func (b *Backend) SetMasquerade(on bool) { b.node.Masquerade = on }
+// SetPodNetwork says what the rules from the next Apply on are to do for the Pod network.
+func (b *Backend) SetPodNetwork(n PodNetwork) { b.node.PodNetwork = n }
+
+// Check makes the next Apply look at the kernel again, and put back what others have changed.
+func (b *Backend) Check() { b.check = true }
 
 // Stats says how much an Apply had to do.
 type Stats struct {
 	// Chains is how many there are, Written and Deleted how many changed.
 	Chains, Written, Deleted int
+	// Restored is how much that had been there others had changed: chains of ours, and rules that lead to them.
+	Restored int
 }
 
-// Apply makes the kernel's rules those of the snapshot: in one transaction,
-// with only the chains that differ. The first time, and after an error, it
-// looks at what is there. Chains that are not ours are never touched.
+// Apply makes the kernel's rules those of the snapshot: in one transaction for
+// each table, with only the chains that differ. The first time, after an error
+// and after Check it looks at what is there. Chains that are not ours are never touched.
 func (b *Backend) Apply(ctx context.Context, snapshot *service.Snapshot) (Stats, error) {
 	wanted := render(snapshot, b.node, b.memo)
-	if b.known == nil {
-		known, err := read(ctx)
+	restored, lead := 0, func(string, *bytes.Buffer) {}
+	if before := b.known; before == nil || b.check {
+		found, err := read(ctx)
 		if err != nil {
 			return Stats{}, err
 		}
-		b.known = known
-		if err := b.prepare(ctx, wanted); err != nil {
-			b.known = nil
-			return Stats{}, err
+		b.known, restored = found.chains, changed(before, found.chains)
+		lead = func(table string, out *bytes.Buffer) {
+			if missing := found.lead(table, out); before != nil {
+				restored += missing
+			}
 		}
 	}
-	input, stats := transaction(b.known, wanted)
-	if stats.Written+stats.Deleted > 0 {
-		if err := restore(ctx, input); err != nil {
+	input, stats := transaction(b.known, wanted, lead)
+	stats.Restored = restored
+	if len(input) > 0 {
+		if err := b.writers.restore(ctx, input); err != nil {
 			b.known = nil
 			return stats, err
 		}
 	}
-	b.known = texts(wanted)
+	b.known, b.check = texts(wanted), false
 	return stats, nil
 }
 
-// prepare writes the chains before it makes the kernel's chains lead to them.
-func (b *Backend) prepare(ctx context.Context, wanted Rules) error {
-	input, stats := transaction(b.known, wanted)
-	if stats.Written+stats.Deleted > 0 {
-		if err := restore(ctx, input); err != nil {
-			return err
+// changed is how many of the chains are no longer as they were.
+func changed(before, after map[chainKey]string) (n int) {
+	for key, text := range before {
+		if now, exists := after[key]; !exists || now != text {
+			n++
 		}
 	}
-	b.known = texts(wanted)
-	ipt, err := open()
-	if err != nil {
-		return err
-	}
-	for _, j := range slices.Backward(jumps) {
-		if err := ipt.InsertUnique(j.table, j.from, 1, j.rule...); err != nil {
-			return fmt.Errorf("leading %s to our chains: %w", j.from, err)
-		}
-	}
-	return nil
+	return n
 }
 
-func open() (*iptables.IPTables, error) {
-	ipt, err := iptables.New(iptables.Timeout(5))
-	if err != nil {
-		return nil, fmt.Errorf("finding iptables: %w", err)
-	}
-	return ipt, nil
-}
-
-// transaction writes the input for iptables-restore that turns one set of chains into another.
-func transaction(known map[chainKey]string, wanted Rules) ([]byte, Stats) {
+// transaction writes the input for iptables-restore that turns one set of chains into another, and what leads to them.
+func transaction(known map[chainKey]string, wanted Rules, lead func(table string, out *bytes.Buffer)) ([]byte, Stats) {
 	stats := Stats{Chains: len(wanted)}
 	var out bytes.Buffer
 	kept := make(map[chainKey]bool, len(wanted))
@@ -123,12 +109,13 @@ func transaction(known map[chainKey]string, wanted Rules) ([]byte, Stats) {
 				rules.WriteString("-A " + chain.Name + " " + rule + "\n")
 			}
 		}
+		lead(table, &rules)
 		for _, name := range gone(known, kept, table) {
 			stats.Deleted++
 			declare(&declarations, name)
 			deletions.WriteString("-X " + name + "\n")
 		}
-		if declarations.Len() == 0 {
+		if declarations.Len()+rules.Len() == 0 {
 			continue
 		}
 		out.WriteString("*" + table + "\n")
@@ -162,82 +149,16 @@ func texts(rules Rules) map[chainKey]string {
 	return all
 }
 
-func restore(ctx context.Context, input []byte) error {
-	cmd := exec.CommandContext(ctx, "iptables-restore", "--noflush", "--wait", "5")
-	cmd.Stdin = bytes.NewReader(input)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("restoring %d bytes of rules: %w: %s", len(input), err, strings.TrimSpace(string(out)))
-	}
-	return nil
-}
-
-// read returns the chains of ours that the kernel has.
-func read(ctx context.Context) (map[chainKey]string, error) {
-	known := map[chainKey]string{}
-	for _, table := range []string{tableNAT, tableFilter} {
-		cmd := exec.CommandContext(ctx, "iptables-save", "-t", table)
-		out, err := cmd.Output()
-		if err != nil {
-			return nil, fmt.Errorf("reading the rules of table %s: %w", table, err)
-		}
-		parse(string(out), table, known)
-	}
-	return known, nil
-}
-
-// parse adds the chains of ours in the output of iptables-save.
-func parse(saved, table string, known map[chainKey]string) {
-	rules := map[string][]string{}
-	for line := range strings.Lines(saved) {
-		line = strings.TrimSuffix(line, "\n")
-		if name, ok := strings.CutPrefix(line, ":"); ok && strings.HasPrefix(name, Prefix) {
-			name, _, _ = strings.Cut(name, " ")
-			rules[name] = nil
-		}
-		if rule, ok := strings.CutPrefix(line, "-A "); ok && strings.HasPrefix(rule, Prefix) {
-			name, text, _ := strings.Cut(rule, " ")
-			rules[name] = append(rules[name], text)
-		}
-	}
-	for name, lines := range rules {
-		known[chainKey{table, name}] = strings.Join(lines, "\n")
-	}
-}
-
 // Cleanup removes every chain of ours and what leads to them. It does nothing
 // where there are none, or no iptables.
 func Cleanup(ctx context.Context) error {
-	if _, err := exec.LookPath("iptables"); err != nil {
+	if _, err := exec.LookPath("iptables-restore"); err != nil {
 		return nil
 	}
-	known, err := read(ctx)
-	if err != nil || len(known) == 0 {
+	found, err := read(ctx)
+	if err != nil || len(found.chains) == 0 {
 		return err
 	}
-	ipt, err := open()
-	if err != nil {
-		return err
-	}
-	for _, j := range jumps {
-		if !haveChain(known, j) {
-			continue
-		}
-		for {
-			exists, err := ipt.Exists(j.table, j.from, j.rule...)
-			if err != nil || !exists {
-				break
-			}
-			if err := ipt.Delete(j.table, j.from, j.rule...); err != nil {
-				return fmt.Errorf("removing what leads from %s to our chains: %w", j.from, err)
-			}
-		}
-	}
-	input, _ := transaction(known, nil)
-	return restore(ctx, input)
-}
-
-// haveChain says whether the target of a jump exists: iptables cannot check a rule to one that does not.
-func haveChain(known map[chainKey]string, j jump) bool {
-	_, exists := known[chainKey{j.table, j.rule[len(j.rule)-1]}]
-	return exists
+	input, _ := transaction(found.chains, nil, found.unlead)
+	return new(writers).restore(ctx, input)
 }

@@ -25,9 +25,8 @@ type Node struct {
 	DNSPort    uint16
 	// NodePortAddresses limit where node ports are open; none means everywhere.
 	NodePortAddresses []netip.Prefix
-	// Masquerade gives Pods' packets that leave the cluster the node's
-	// address. Not wanted where a foreign network plugin does so.
-	Masquerade bool
+	// PodNetwork is what a Pod network of ours needs; nothing where a foreign network plugin joins Pods.
+	PodNetwork PodNetwork
 }
 
 // render turns a snapshot into rules. The same snapshot always gives the same
@@ -36,8 +35,10 @@ func render(s *service.Snapshot, node Node, memo map[types.NamespacedName]*part)
 	whole := &part{node: node}
 	whole.dns()
 	var chains Rules
+	var foreign []netip.Addr
 	for _, name := range sortedNames(s.Services) {
 		if s.Services[name].Foreign {
+			foreign = append(foreign, v4(s.Services[name].ClusterIPs)...)
 			delete(memo, name)
 			continue
 		}
@@ -56,8 +57,9 @@ func render(s *service.Snapshot, node Node, memo map[types.NamespacedName]*part)
 	}
 	whole.hostPorts(s.HostPorts)
 	whole.nodePortJumps()
-	whole.unknownServices()
+	whole.unknownServices(foreign)
 	marking, masquerading, input, forwarding := builder{}, node.postrouting(whole.neighbours), node.input(), node.forward()
+	pods := node.PodNetwork.forward(node.ClusterCIDR, s.Nodes)
 	marking.add("-j MARK --set-xmark", mark)
 	input.rules = append(input.rules, whole.input.rules...)
 	fixed := Rules{
@@ -69,8 +71,9 @@ func render(s *service.Snapshot, node Node, memo map[types.NamespacedName]*part)
 		whole.fresh.chain(tableFilter, chainNew),
 		input.chain(tableFilter, chainInput),
 		forwarding.chain(tableFilter, chainForward),
+		pods.chain(tableFilter, chainPods),
 	}
-	return slices.Concat(fixed, whole.chains, chains)
+	return slices.Concat(fixed, node.PodNetwork.tunnel(s.Nodes), whole.chains, chains)
 }
 
 // part is what one Service adds to the rules, or all of them together.
@@ -109,8 +112,8 @@ func sortedNames(services map[types.NamespacedName]*service.Service) []types.Nam
 	})
 }
 
-// dns leads the address of cluster DNS to the node's own server: to the
-// address that the packet came in at, so that no other network can be meant.
+// dns leads the port of cluster DNS to that of the node's own server, which is at the same address: there is no other that all
+// Pods can reach under any network plugin, and nobody outside.
 func (r *part) dns() {
 	if r.node.DNSPort == 0 {
 		return
@@ -118,7 +121,9 @@ func (r *part) dns() {
 	port := strconv.Itoa(int(r.node.DNSPort))
 	for _, protocol := range []string{"udp", "tcp"} {
 		r.services.add("-d", host(r.node.DNSAddress), "-p", protocol, comment("cluster DNS"),
-			"-m", protocol, "--dport 53 -j REDIRECT --to-ports", port)
+			"-m", protocol, "--dport 53 -j DNAT --to-destination", r.node.DNSAddress.String()+":"+port)
+		r.fresh.add("-d", host(r.node.DNSAddress), "-p", protocol, comment("cluster DNS"),
+			"-m", protocol, "--dport", port, "-m conntrack --ctstate DNAT -j RETURN")
 	}
 }
 
@@ -154,13 +159,17 @@ func (r *part) nodePortJumps() {
 }
 
 // unknownServices answers what is meant for a Service that there is not.
-// Nothing else ends here: packets to known ones have their new destination.
-func (r *part) unknownServices() {
-	if r.node.ServiceCIDR.IsValid() {
-		cidr := r.node.ServiceCIDR.Masked().String()
-		r.fresh.add("-d", cidr, "-p tcp", comment("no such service"), reject("tcp"))
-		r.fresh.add("-d", cidr, comment("no such service"), reject(""))
+// Nothing else ends here: packets to known ones have their new destination, or are led by another proxy.
+func (r *part) unknownServices(foreign []netip.Addr) {
+	if !r.node.ServiceCIDR.IsValid() {
+		return
 	}
+	for _, address := range foreign {
+		r.fresh.add("-d", host(address), comment("served by another proxy"), "-j RETURN")
+	}
+	cidr := r.node.ServiceCIDR.Masked().String()
+	r.fresh.add("-d", cidr, "-p tcp", comment("no such service"), reject("tcp"))
+	r.fresh.add("-d", cidr, comment("no such service"), reject(""))
 }
 
 func (r *part) healthCheck(s *service.Service) {
@@ -180,7 +189,7 @@ func (n Node) postrouting(neighbours []netip.Addr) builder {
 		b.add("-s", host(address), "-d", host(address), comment("to itself"), "-j MASQUERADE --random-fully")
 	}
 	b.add("-s 127.0.0.0/8 ! -o lo", comment("from loopback"), "-j MASQUERADE --random-fully")
-	if n.Masquerade && n.ClusterCIDR.IsValid() {
+	if n.PodNetwork.InUse && n.ClusterCIDR.IsValid() {
 		cidr := n.ClusterCIDR.Masked().String()
 		b.add("-s", cidr, "-d", cidr, comment("between pods"), "-m mark ! --mark", mark, "-j RETURN")
 		b.add("-s", cidr, "! -d 224.0.0.0/4", comment("pods to outside"), "-m mark ! --mark", mark, "-j MASQUERADE --random-fully")
@@ -191,10 +200,11 @@ func (n Node) postrouting(neighbours []netip.Addr) builder {
 	return b
 }
 
-// input lets in questions to cluster DNS, but none from elsewhere that knows
-// the port, and keeps packets with loopback addresses out that did not start here.
+// input lets in questions to cluster DNS, and keeps packets with loopback addresses out that did not start here: local programs
+// may send from those to node ports, which makes the kernel take them from links too.
 func (n Node) input() builder {
 	var b builder
+	b.add("-p udp -j", chainTunnel)
 	b.add("! -s 127.0.0.0/8", "-d 127.0.0.0/8", comment("loopback addresses from outside"),
 		"-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP")
 	if n.DNSPort == 0 {
@@ -202,13 +212,12 @@ func (n Node) input() builder {
 	}
 	port := strconv.Itoa(int(n.DNSPort))
 	for _, protocol := range []string{"udp", "tcp"} {
-		b.add("-p", protocol, comment("cluster DNS"), "-m", protocol, "--dport", port, "-m conntrack --ctorigdst", host(n.DNSAddress), "-j ACCEPT")
-		b.add("! -i lo -p", protocol, comment("cluster DNS by its address only"), "-m", protocol, "--dport", port, reject(protocol))
+		b.add("-d", host(n.DNSAddress), "-p", protocol, comment("cluster DNS"), "-m", protocol, "--dport", port, "-m conntrack --ctstate DNAT -j ACCEPT")
 	}
 	return b
 }
 
-// forward lets Pods' packets pass whatever the policy of the node's own filter.
+// forward lets pass what Services lead on, whatever else the node forwards: no more than upstream's KUBE-FORWARD does.
 func (n Node) forward() builder {
 	var b builder
 	if n.ClusterCIDR.IsValid() {
@@ -217,10 +226,6 @@ func (n Node) forward() builder {
 	}
 	b.add(comment("services"), "-m mark --mark", mark, "-j ACCEPT")
 	b.add(comment("services"), "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
-	if n.ClusterCIDR.IsValid() {
-		b.add("-s", n.ClusterCIDR.Masked().String(), comment("from pods"), "-j ACCEPT")
-		b.add("-d", n.ClusterCIDR.Masked().String(), comment("to pods"), "-j ACCEPT")
-	}
 	return b
 }
 

@@ -1,8 +1,10 @@
 package iptables
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -20,9 +22,12 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
+// alone is for transactions of our chains only.
+func alone(string, *bytes.Buffer) {}
+
 func TestRenderedRules(t *testing.T) {
 	snapshot := packets.World().Snapshot()
-	input, stats := transaction(nil, renderAnew(snapshot))
+	input, stats := transaction(nil, renderAnew(snapshot), alone)
 	const golden = "testdata/world.rules"
 	if *update {
 		if err := os.WriteFile(golden, input, 0o644); err != nil {
@@ -44,11 +49,11 @@ func TestRenderedRules(t *testing.T) {
 func TestOnlyChangedChainsAreWritten(t *testing.T) {
 	tracker := packets.Many(50, 3)
 	before := renderAnew(tracker.Snapshot())
-	if input, stats := transaction(texts(before), before); len(input) > 0 || stats.Written+stats.Deleted > 0 {
+	if input, stats := transaction(texts(before), before, alone); len(input) > 0 || stats.Written+stats.Deleted > 0 {
 		t.Errorf("no change: %+v\n%s", stats, input)
 	}
 	tracker.RemoveService(types.NamespacedName{Namespace: "ns", Name: "service-27"})
-	input, stats := transaction(texts(before), renderAnew(tracker.Snapshot()))
+	input, stats := transaction(texts(before), renderAnew(tracker.Snapshot()), alone)
 	if stats.Written != 1 || stats.Deleted != 1 {
 		t.Errorf("a service less: %+v\n%s", stats, input)
 	}
@@ -58,10 +63,92 @@ func TestOnlyChangedChainsAreWritten(t *testing.T) {
 }
 
 func TestChainsOfOthersAreNotRead(t *testing.T) {
-	known := map[chainKey]string{}
-	parse("*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n:CORACLE-MARK - [0:0]\n-A PREROUTING -j CORACLE-SERVICES\n-A DOCKER -j RETURN\n-A CORACLE-MARK -j X\n-A CORACLE-MARK -j Y\nCOMMIT\n", "nat", known)
-	if len(known) != 1 || known[chainKey{"nat", "CORACLE-MARK"}] != "-j X\n-j Y" {
-		t.Errorf("known: %v", known)
+	known := kernel{chains: map[chainKey]string{}, lines: map[chainKey][]string{}}
+	known.parse("*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n:CORACLE-MARK - [0:0]\n-A PREROUTING -j CORACLE-SERVICES\n-A DOCKER -j RETURN\n-A CORACLE-MARK -j X\n-A CORACLE-MARK -j Y\nCOMMIT\n", "nat")
+	if len(known.chains) != 1 || known.chains[chainKey{"nat", "CORACLE-MARK"}] != "-j X\n-j Y" {
+		t.Errorf("known: %v", known.chains)
+	}
+}
+
+func TestOursComeFirstAndTheLastLast(t *testing.T) {
+	var all []string
+	for _, j := range jumps {
+		if j.table == tableFilter && j.from == "FORWARD" {
+			all = append(all, j.rule)
+		}
+	}
+	first, last := slices.Clip(all[:2]), all[2]
+	for _, test := range []struct {
+		name    string
+		there   []string
+		missing int
+		want    []string
+	}{
+		{"nothing", nil, 3, []string{"-A FORWARD " + last, "-I FORWARD 1 " + first[1], "-I FORWARD 1 " + first[0]}},
+		{"all", append(first, "-j DOCKER", last), 0, nil},
+		{"others before ours", append([]string{"-j DOCKER"}, all...), 0, nil},
+		{"others behind the last", append(first, last, "-j DROP"), 0, []string{"-D FORWARD " + last, "-A FORWARD " + last}},
+		{"the second missing", []string{first[0], "-j DROP", last}, 1, []string{"-I FORWARD 1 " + first[1]}},
+		{"the last missing", append(first, "-j DROP"), 1, []string{"-A FORWARD " + last}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k := kernel{lines: map[chainKey][]string{{tableFilter, "FORWARD"}: test.there}}
+			for _, chain := range []string{"INPUT", "OUTPUT"} {
+				for _, j := range jumps {
+					if j.table == tableFilter && j.from == chain {
+						k.lines[chainKey{tableFilter, chain}] = append(k.lines[chainKey{tableFilter, chain}], j.rule)
+					}
+				}
+			}
+			var out bytes.Buffer
+			if missing := k.lead(tableFilter, &out); missing != test.missing {
+				t.Errorf("%d missing, want %d", missing, test.missing)
+			}
+			if got := strings.TrimSpace(out.String()); got != strings.Join(test.want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", got, strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+// TestTunnelTreeKnowsAllNodes holds every address against the rules, and some of nobody.
+func TestTunnelTreeKnowsAllNodes(t *testing.T) {
+	for _, n := range []int{0, 1, 8, 9, 100, 1000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			var nodes []netip.Addr
+			for i := range n {
+				nodes = append(nodes, netip.AddrFrom4([4]byte{10, byte(i % 3), byte(i / 200), byte(i*7 + 1)}))
+			}
+			slices.SortFunc(nodes, netip.Addr.Compare)
+			nodes = slices.Compact(nodes)
+			w := &walk{t: t, chains: map[string][]string{"filter INPUT": {"-j " + chainTunnel}}}
+			longest := 0
+			for _, chain := range (PodNetwork{InUse: true, TunnelPort: 8472}).tunnel(nodes) {
+				rules := strings.Split(chain.Rules, "\n")
+				w.chains[chain.Table+" "+chain.Name] = rules
+				longest = max(longest, len(rules))
+			}
+			if longest > fanout+2 {
+				t.Errorf("a chain has %d rules", longest)
+			}
+			arrive := func(from netip.Addr, port uint16) string {
+				p := packet{from: netip.AddrPortFrom(from, 1), to: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port), protocol: "udp"}
+				return w.pass("filter", "INPUT", p)[0].verdict
+			}
+			for _, node := range nodes {
+				if verdict := arrive(node, 8472); verdict != "" {
+					t.Errorf("%s: %s", node, verdict)
+				}
+				if next := node.Next(); !slices.Contains(nodes, next) {
+					if verdict := arrive(next, 8472); verdict != "DROP" {
+						t.Errorf("%s, which is no node: %q", next, verdict)
+					}
+				}
+			}
+			if verdict := arrive(netip.MustParseAddr("198.51.100.1"), 8473); verdict != "" {
+				t.Errorf("another port: %s", verdict)
+			}
+		})
 	}
 }
 
@@ -100,8 +187,15 @@ func TestServicesOfOthersLeaveNoRules(t *testing.T) {
 		t.Error("no rules for a service of ours")
 	}
 	set("10.96.0.1", map[string]string{"service.kubernetes.io/service-proxy-name": "theirs"})
-	if got := render(tracker.Snapshot(), testNode(), memo); !slices.Equal(got, empty) {
-		t.Errorf("another proxy's: %v, want %v", got, empty)
+	want := slices.Clone(empty)
+	for i := range want {
+		if want[i].Name == chainNew { // its packets are let through to the other proxy
+			first, rest, _ := strings.Cut(want[i].Rules, "\n-d 10.96.0.0/16")
+			want[i].Rules = first + "\n-d 10.96.0.1/32 " + comment("served by another proxy") + " -j RETURN\n-d 10.96.0.0/16" + rest
+		}
+	}
+	if got := render(tracker.Snapshot(), testNode(), memo); !slices.Equal(got, want) {
+		t.Errorf("another proxy's: %v, want %v", got, want)
 	}
 	set("10.96.0.1", nil)
 	if got := render(tracker.Snapshot(), testNode(), memo); !slices.Equal(got, ours) {
@@ -112,7 +206,7 @@ func TestServicesOfOthersLeaveNoRules(t *testing.T) {
 // BenchmarkFullRender folds and renders 1,000 Services with 10 endpoints each.
 func BenchmarkFullRender(b *testing.B) {
 	for b.Loop() {
-		transaction(nil, renderAnew(packets.Many(1000, 10).Snapshot()))
+		transaction(nil, renderAnew(packets.Many(1000, 10).Snapshot()), alone)
 	}
 }
 
@@ -124,7 +218,7 @@ func BenchmarkOneChange(b *testing.B) {
 	for b.Loop() {
 		tracker.RemoveService(types.NamespacedName{Namespace: "ns", Name: "service-27"})
 		wanted := render(tracker.Snapshot(), testNode(), memo)
-		transaction(known, wanted)
+		transaction(known, wanted, alone)
 		texts(wanted)
 	}
 }
@@ -137,7 +231,7 @@ func TestMemoChangesNothing(t *testing.T) {
 	if got, want := render(snapshot, testNode(), memo), renderAnew(snapshot); !slices.Equal(got, want) {
 		t.Errorf("with memo %v, without %v", got, want)
 	}
-	if len(memo) != len(snapshot.Services) {
+	if len(memo) != len(snapshot.Services)-1 { // one is another proxy's
 		t.Errorf("%d of %d remembered", len(memo), len(snapshot.Services))
 	}
 }

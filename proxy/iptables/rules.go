@@ -27,6 +27,8 @@ const (
 	chainInput       = Prefix + "INPUT"
 	chainForward     = Prefix + "FORWARD"
 	chainNew         = Prefix + "NEW"
+	chainPods        = Prefix + "PODS"
+	chainTunnel      = Prefix + "TUNNEL"
 )
 
 // mark is set on packets that must leave with an address of the node.
@@ -46,20 +48,23 @@ type Rules []Chain
 // jump leads from a chain of the kernel into one of ours.
 type jump struct {
 	table, from string
-	// rule is the match and the target, as arguments.
-	rule []string
+	// rule is the match and the target, as iptables-save prints them.
+	rule string
+	// last belongs behind all rules of others, which are thereby heeded first; the rest before all.
+	last bool
 }
 
-// jumps are in the kernel's chains as long as the proxy's rules exist.
+// jumps are in the kernel's chains as long as the proxy's rules exist, those to the front in this order.
 var jumps = []jump{
-	{tableNAT, "PREROUTING", []string{"-m", "comment", "--comment", "coracle services", "-j", chainServices}},
-	{tableNAT, "OUTPUT", []string{"-m", "comment", "--comment", "coracle services", "-j", chainServices}},
-	{tableNAT, "POSTROUTING", []string{"-m", "comment", "--comment", "coracle masquerading", "-j", chainPostrouting}},
-	{tableFilter, "INPUT", []string{"-m", "conntrack", "--ctstate", "NEW", "-m", "comment", "--comment", "coracle services", "-j", chainNew}},
-	{tableFilter, "FORWARD", []string{"-m", "conntrack", "--ctstate", "NEW", "-m", "comment", "--comment", "coracle services", "-j", chainNew}},
-	{tableFilter, "OUTPUT", []string{"-m", "conntrack", "--ctstate", "NEW", "-m", "comment", "--comment", "coracle services", "-j", chainNew}},
-	{tableFilter, "INPUT", []string{"-m", "comment", "--comment", "coracle node", "-j", chainInput}},
-	{tableFilter, "FORWARD", []string{"-m", "comment", "--comment", "coracle forwarding", "-j", chainForward}},
+	{tableNAT, "PREROUTING", comment("coracle services") + " -j " + chainServices, false},
+	{tableNAT, "OUTPUT", comment("coracle services") + " -j " + chainServices, false},
+	{tableNAT, "POSTROUTING", comment("coracle masquerading") + " -j " + chainPostrouting, false},
+	{tableFilter, "INPUT", "-m conntrack --ctstate NEW " + comment("coracle services") + " -j " + chainNew, false},
+	{tableFilter, "FORWARD", "-m conntrack --ctstate NEW " + comment("coracle services") + " -j " + chainNew, false},
+	{tableFilter, "OUTPUT", "-m conntrack --ctstate NEW " + comment("coracle services") + " -j " + chainNew, false},
+	{tableFilter, "INPUT", comment("coracle node") + " -j " + chainInput, false},
+	{tableFilter, "FORWARD", comment("coracle forwarding") + " -j " + chainForward, false},
+	{tableFilter, "FORWARD", comment("coracle pods") + " -j " + chainPods, true},
 }
 
 // builder collects the rules of one chain.
@@ -74,8 +79,16 @@ func (b *builder) chain(table, name string) Chain {
 	return Chain{table, name, strings.Join(b.rules, "\n")}
 }
 
-// comment quotes as iptables-save does. Names of Services need no escaping.
-func comment(text string) string { return `-m comment --comment "` + text + `"` }
+// comment quotes as iptables-save does: not a single word. Names of Services need no escaping.
+func comment(text string) string {
+	if strings.Trim(text, plain) == "" {
+		return "-m comment --comment " + text
+	}
+	return `-m comment --comment "` + text + `"`
+}
+
+// plain are the characters that need no quotes.
+const plain = "-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // chainName makes a name that is the same for the same things, and fits the
 // kernel's limit of 28 characters.

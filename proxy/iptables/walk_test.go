@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -17,22 +16,30 @@ import (
 // TestPackets walks the suite's packets through the rendered rules.
 func TestPackets(t *testing.T) {
 	packets.Run(t, func(snapshot *service.Snapshot, p packets.Packet) []string {
-		w := &kernel{t: t, chains: map[string][]string{}}
-		for _, chain := range renderAnew(snapshot) {
+		w := &walk{t: t, chains: map[string][]string{}, on: p.On}
+		node := testNode()
+		if p.On.Foreign {
+			node.PodNetwork = PodNetwork{}
+		}
+		for _, chain := range render(snapshot, node, map[types.NamespacedName]*part{}) {
 			w.chains[chain.Table+" "+chain.Name] = strings.Split(chain.Rules, "\n")
 		}
-		for _, j := range jumps {
-			from := j.table + " " + j.from
-			rule := slices.Clone(j.rule)
-			for i := range rule {
-				if strings.Contains(rule[i], " ") {
-					rule[i] = strconv.Quote(rule[i])
-				}
-			}
-			w.chains[from] = append(w.chains[from], strings.Join(rule, " "))
+		w.lead(false)
+		if p.On.Refused.IsValid() {
+			w.chains["filter FORWARD"] = append(w.chains["filter FORWARD"], "-d "+p.On.Refused.String()+" -j DROP")
 		}
+		w.lead(true)
 		return w.send(p)
 	})
+}
+
+// lead adds what leads from the kernel's chains to ours, before all others' rules or behind.
+func (k *walk) lead(last bool) {
+	for _, j := range jumps {
+		if from := j.table + " " + j.from; j.last == last {
+			k.chains[from] = append(k.chains[from], j.rule)
+		}
+	}
 }
 
 func renderAnew(snapshot *service.Snapshot) Rules {
@@ -42,15 +49,16 @@ func renderAnew(snapshot *service.Snapshot) Rules {
 func testNode() Node {
 	return Node{
 		ClusterCIDR: packets.ClusterCIDR, ServiceCIDR: packets.ServiceCIDR,
-		DNSAddress: packets.DNSAddress, DNSPort: packets.DNSPort, Masquerade: true,
+		DNSAddress: packets.DNSAddress, DNSPort: packets.DNSPort, PodNetwork: PodNetwork{InUse: true, TunnelPort: packets.TunnelPort},
 	}
 }
 
-// kernel is as much of the kernel's packet filter as our rules use. Where
+// walk is as much of the kernel's packet filter as our rules use. Where
 // there is a choice by chance it goes both ways.
-type kernel struct {
+type walk struct {
 	t      *testing.T
 	chains map[string][]string
+	on     packets.Machine
 }
 
 // packet is one on its way.
@@ -64,7 +72,7 @@ type packet struct {
 	verdict  string
 }
 
-func (k *kernel) send(p packets.Packet) []string {
+func (k *walk) send(p packets.Packet) []string {
 	first := packet{from: netip.AddrPortFrom(p.From, 40000), to: p.To, protocol: p.Protocol, original: p.To.Addr()}
 	origin := "PREROUTING"
 	if slices.Contains(packets.Local, p.From) {
@@ -73,7 +81,7 @@ func (k *kernel) send(p packets.Packet) []string {
 	var ends []string
 	for _, routed := range k.pass("nat", origin, first) {
 		hooks := []string{"FORWARD"}
-		switch here := slices.Contains(packets.Local, routed.to.Addr()) || routed.verdict == "REDIRECT"; {
+		switch here := slices.Contains(packets.Local, routed.to.Addr()); {
 		case first.local && here:
 			hooks = []string{"OUTPUT", "INPUT"}
 		case first.local:
@@ -86,11 +94,13 @@ func (k *kernel) send(p packets.Packet) []string {
 	return ends
 }
 
-func (k *kernel) finish(p packet, hooks []string) []string {
-	redirected := p.verdict == "REDIRECT"
+func (k *walk) finish(p packet, hooks []string) []string {
 	for _, hook := range hooks {
 		p.verdict = ""
 		p = k.pass("filter", hook, p)[0]
+		if p.verdict == "" && hook == "FORWARD" && k.on.ForwardDrops {
+			p.verdict = "DROP"
+		}
 		switch p.verdict {
 		case "REJECT":
 			return []string{"reject"}
@@ -99,9 +109,6 @@ func (k *kernel) finish(p packet, hooks []string) []string {
 		}
 	}
 	if slices.Contains(hooks, "INPUT") {
-		if redirected {
-			return []string{fmt.Sprintf("to local:%d", p.to.Port())}
-		}
 		return []string{"to " + p.to.String()}
 	}
 	p.verdict = ""
@@ -112,7 +119,7 @@ func (k *kernel) finish(p packet, hooks []string) []string {
 }
 
 // pass returns the packets that may come out of a chain; verdict is set on those that are decided.
-func (k *kernel) pass(table, chain string, p packet) []packet {
+func (k *walk) pass(table, chain string, p packet) []packet {
 	open := []packet{p}
 	var decided []packet
 	for _, rule := range k.chains[table+" "+chain] {
@@ -145,20 +152,23 @@ func (k *kernel) pass(table, chain string, p packet) []packet {
 	return append(open, decided...)
 }
 
-func (k *kernel) act(table string, target []string, p packet) []packet {
+func (k *walk) act(table string, target []string, p packet) []packet {
 	switch target[0] {
 	case "MARK":
 		p.marked = target[2] == mark
 	case "DNAT":
 		p.to, p.dnat, p.verdict = netip.MustParseAddrPort(target[2]), true, "DNAT"
-	case "REDIRECT":
-		port, err := strconv.Atoi(target[2])
-		if err != nil {
-			k.t.Fatal(err)
-		}
-		p.to, p.dnat, p.verdict = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(port)), true, "REDIRECT"
 	case "ACCEPT", "DROP", "REJECT", "MASQUERADE", "RETURN":
 		p.verdict = target[0]
+	case "-g":
+		// What comes out of the chain without a verdict does not come back here.
+		after := k.act(table, target[1:], p)
+		for i := range after {
+			if after[i].verdict == "" {
+				after[i].verdict = "RETURN"
+			}
+		}
+		return after
 	default:
 		if _, exists := k.chains[table+" "+target[0]]; !exists {
 			k.t.Fatalf("no chain %s in %s", target[0], table)
@@ -169,7 +179,7 @@ func (k *kernel) act(table string, target []string, p packet) []packet {
 }
 
 // match says whether a rule matches; maybe, when that is a matter of chance or of the past.
-func (k *kernel) match(rule string, p packet) (matches, maybe bool, target []string) {
+func (k *walk) match(rule string, p packet) (matches, maybe bool, target []string) {
 	before, comment, _ := strings.Cut(rule, `--comment "`)
 	_, after, _ := strings.Cut(comment, `"`)
 	words := strings.Fields(before + after)
@@ -212,6 +222,8 @@ func (k *kernel) match(rule string, p packet) (matches, maybe bool, target []str
 			maybe = true
 		case "-j":
 			return matches, maybe, words[i+1:]
+		case "-g":
+			return matches, maybe, words[i:]
 		}
 	}
 	k.t.Fatalf("no target in %s", rule)

@@ -11,9 +11,8 @@ import (
 	"github.com/coracle-k8s/coracle/apis/core"
 )
 
-// hostPortsOf lists the node's ports that lead to a Pod with an address of its
-// own, while it lives.
-func hostPortsOf(pod *corev1.Pod) []HostPort {
+// podAddresses are those that a Pod has of its own, while it lives.
+func podAddresses(pod *corev1.Pod) []netip.Addr {
 	if pod.Spec.HostNetwork || core.PodTerminal(pod) {
 		return nil
 	}
@@ -21,6 +20,13 @@ func hostPortsOf(pod *corev1.Pod) []HostPort {
 	for _, ip := range pod.Status.PodIPs {
 		addresses = append(addresses, parseAll([]string{ip.IP})...)
 	}
+	return addresses
+}
+
+// hostPortsOf lists the node's ports that lead to a Pod with an address of its
+// own, while it lives.
+func hostPortsOf(pod *corev1.Pod) []HostPort {
+	addresses := podAddresses(pod)
 	var ports []HostPort
 	open := func(container *corev1.Container) {
 		for _, port := range container.Ports {

@@ -16,6 +16,8 @@ type Snapshot struct {
 	Services map[types.NamespacedName]*Service
 	// HostPorts are the ports of the node that lead to one of its Pods.
 	HostPorts []HostPort
+	// Nodes are the addresses of all nodes, in order, each once.
+	Nodes []netip.Addr
 	// Zone is the topology zone of the node, empty when unknown.
 	Zone string
 }

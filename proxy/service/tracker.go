@@ -2,6 +2,7 @@ package service
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -20,10 +21,13 @@ type Tracker struct {
 	services  map[types.NamespacedName]*corev1.Service
 	slices    map[types.NamespacedName]map[string]*discoveryv1.EndpointSlice
 	hostPorts map[types.UID][]HostPort
+	pods      map[types.UID][]netip.Addr
+	nodes     map[string][]netip.Addr
 	zone      string
 
 	dirty     map[types.NamespacedName]struct{}
 	portsNew  bool
+	nodesNew  bool
 	last      *Snapshot
 	listeners []chan struct{}
 }
@@ -35,6 +39,8 @@ func NewTracker(node string) *Tracker {
 		services:  map[types.NamespacedName]*corev1.Service{},
 		slices:    map[types.NamespacedName]map[string]*discoveryv1.EndpointSlice{},
 		hostPorts: map[types.UID][]HostPort{},
+		pods:      map[types.UID][]netip.Addr{},
+		nodes:     map[string][]netip.Addr{},
 		dirty:     map[types.NamespacedName]struct{}{},
 		last:      &Snapshot{Services: map[types.NamespacedName]*Service{}},
 	}
@@ -94,9 +100,10 @@ func (t *Tracker) SetPod(pod *corev1.Pod) {
 	if pod.Spec.NodeName != t.here {
 		return
 	}
-	ports := hostPortsOf(pod)
+	addresses, ports := podAddresses(pod), hostPortsOf(pod)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.pods[pod.UID] = addresses
 	if slices.Equal(t.hostPorts[pod.UID], ports) {
 		return
 	}
@@ -113,6 +120,7 @@ func (t *Tracker) SetPod(pod *corev1.Pod) {
 func (t *Tracker) RemovePod(uid types.UID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	delete(t.pods, uid)
 	if _, known := t.hostPorts[uid]; known {
 		delete(t.hostPorts, uid)
 		t.portsNew = true
@@ -120,32 +128,73 @@ func (t *Tracker) RemovePod(uid types.UID) {
 	}
 }
 
-// SetNode tells of a Node; others than this one are ignored.
-func (t *Tracker) SetNode(node *corev1.Node) {
-	if node.Name != t.here {
-		return
-	}
+// HasPod says whether a Pod of this node has an address, and lives. It may lag behind the Pod's first packets.
+func (t *Tracker) HasPod(address netip.Addr) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	zone := node.Labels[corev1.LabelTopologyZone]
-	if zone == t.zone {
-		return
+	for _, addresses := range t.pods {
+		if slices.Contains(addresses, address) {
+			return true
+		}
 	}
-	t.zone = zone
-	for name := range t.services {
-		t.dirty[name] = struct{}{}
+	return false
+}
+
+// SetNode tells of a Node: of each its addresses count, of this one also where it is.
+func (t *Tracker) SetNode(node *corev1.Node) {
+	addresses := nodeAddresses(node)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known, is := t.nodes[node.Name]; !is || !slices.Equal(known, addresses) {
+		t.nodes[node.Name] = addresses
+		t.nodesNew = true
+		t.tell()
 	}
-	t.tell()
+	if zone := node.Labels[corev1.LabelTopologyZone]; node.Name == t.here && zone != t.zone {
+		t.zone = zone
+		for name := range t.services {
+			t.dirty[name] = struct{}{}
+		}
+		t.tell()
+	}
+}
+
+// RemoveNode forgets a Node's addresses.
+func (t *Tracker) RemoveNode(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.nodes[name]; known {
+		delete(t.nodes, name)
+		t.nodesNew = true
+		t.tell()
+	}
+}
+
+func nodeAddresses(node *corev1.Node) []netip.Addr {
+	var all []netip.Addr
+	for _, a := range node.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
+			all = append(all, parseAll([]string{a.Address})...)
+		}
+	}
+	return all
+}
+
+// allNodes lists the addresses of all nodes, in order.
+func (t *Tracker) allNodes() []netip.Addr {
+	all := slices.Concat(slices.Collect(maps.Values(t.nodes))...)
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
 }
 
 // Snapshot returns the present picture.
 func (t *Tracker) Snapshot() *Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.dirty) == 0 && !t.portsNew {
+	if len(t.dirty) == 0 && !t.portsNew && !t.nodesNew {
 		return t.last
 	}
-	next := &Snapshot{Services: t.last.Services, HostPorts: t.last.HostPorts, Zone: t.zone}
+	next := &Snapshot{Services: t.last.Services, HostPorts: t.last.HostPorts, Nodes: t.last.Nodes, Zone: t.zone}
 	if len(t.dirty) > 0 {
 		next.Services = maps.Clone(t.last.Services)
 	}
@@ -159,8 +208,11 @@ func (t *Tracker) Snapshot() *Snapshot {
 	if t.portsNew {
 		next.HostPorts = t.allHostPorts()
 	}
+	if t.nodesNew {
+		next.Nodes = t.allNodes()
+	}
 	clear(t.dirty)
-	t.portsNew = false
+	t.portsNew, t.nodesNew = false, false
 	t.last = next
 	return next
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Lab is a node with a bridge for Pods, two Pods on it, and a host outside:
@@ -44,18 +46,20 @@ func New(t *testing.T) *Lab {
 }
 
 func (l *Lab) namespace() netns.NsHandle {
-	made := make(chan netns.NsHandle)
-	go func() {
+	made := make(chan netns.NsHandle, 1)
+	guard.Go("making a namespace", func() {
+		defer close(made)
 		// Never unlocked: the thread ends with the goroutine.
 		runtime.LockOSThread()
 		ns, err := netns.New()
 		if err != nil {
 			l.t.Errorf("making a network namespace: %v", err)
+			return
 		}
 		made <- ns
-	}()
-	ns := <-made
-	if l.t.Failed() {
+	})
+	ns, ok := <-made
+	if !ok {
 		l.t.FailNow()
 	}
 	l.t.Cleanup(func() { ns.Close() })
@@ -140,13 +144,13 @@ func (l *Lab) In(ns netns.NsHandle, do func()) {
 	l.t.Helper()
 	done := make(chan struct{})
 	finished := false
-	go func() {
+	guard.Go("acting in a namespace", func() {
 		defer close(done)
 		runtime.LockOSThread()
 		l.must(netns.Set(ns))
 		do()
 		finished = true
-	}()
+	})
 	<-done
 	if !finished {
 		l.t.FailNow()
@@ -160,7 +164,7 @@ func (l *Lab) Serve(ns netns.NsHandle, port, name string) {
 		listener, err := net.Listen("tcp4", ":"+port)
 		l.must(err)
 		l.t.Cleanup(func() { listener.Close() })
-		go func() {
+		guard.Go("serving in a namespace", func() {
 			for {
 				conn, err := listener.Accept()
 				if err != nil {
@@ -170,7 +174,7 @@ func (l *Lab) Serve(ns netns.NsHandle, port, name string) {
 				conn.Write([]byte(name + " " + host))
 				conn.Close()
 			}
-		}()
+		})
 	})
 }
 
@@ -181,7 +185,7 @@ func (l *Lab) ServeUDP(ns netns.NsHandle, port, name string) {
 		conn, err := net.ListenPacket("udp4", ":"+port)
 		l.must(err)
 		l.t.Cleanup(func() { conn.Close() })
-		go func() {
+		guard.Go("serving in a namespace", func() {
 			buffer := make([]byte, 512)
 			for {
 				_, from, err := conn.ReadFrom(buffer)
@@ -190,7 +194,7 @@ func (l *Lab) ServeUDP(ns netns.NsHandle, port, name string) {
 				}
 				conn.WriteTo([]byte(name), from)
 			}
-		}()
+		})
 	})
 }
 

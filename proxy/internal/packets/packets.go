@@ -23,17 +23,32 @@ var (
 	ServiceCIDR = netip.MustParsePrefix("10.96.0.0/16")
 	DNSAddress  = netip.MustParseAddr("10.96.0.10")
 	// Local are the node's own addresses.
-	Local = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("10.244.0.1")}
+	Local = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("10.244.0.1"), DNSAddress}
 )
 
-// DNSPort is where the node's DNS server listens.
-const DNSPort = 10053
+const (
+	// DNSPort is where the node's DNS server listens, at DNSAddress.
+	DNSPort = 10053
+	// TunnelPort is where other nodes' tunnels end.
+	TunnelPort = 8472
+)
 
 // Packet begins a connection.
 type Packet struct {
 	From     netip.Addr
 	To       netip.AddrPort
 	Protocol string
+	On       Machine
+}
+
+// Machine is how the node is set up by others.
+type Machine struct {
+	// ForwardDrops says that what nobody decides is not forwarded.
+	ForwardDrops bool
+	// Refused is where the administrator lets nothing be forwarded to, by a rule behind those that were there.
+	Refused netip.Prefix
+	// Foreign says that Pods are joined by another network plugin.
+	Foreign bool
 }
 
 // Walker returns what may become of a packet under a backend's rules for a
@@ -45,21 +60,28 @@ type Walker func(snapshot *service.Snapshot, packet Packet) []string
 func Run(t *testing.T, walk Walker) {
 	snapshot := World().Snapshot()
 	for _, test := range cases {
-		t.Run(test.name, func(t *testing.T) {
-			protocol := "tcp"
-			to, udp := strings.CutSuffix(test.to, "/udp")
-			if udp {
-				protocol = "udp"
-			}
-			packet := Packet{From: netip.MustParseAddr(test.from), To: netip.MustParseAddrPort(to), Protocol: protocol}
-			got := walk(snapshot, packet)
-			slices.Sort(got)
-			got = slices.Compact(got)
-			want := slices.Sorted(slices.Values(strings.Split(test.want, ", ")))
-			if !slices.Equal(got, want) {
-				t.Errorf("%s to %s: %s, want %s", test.from, test.to, strings.Join(got, ", "), strings.Join(want, ", "))
-			}
-		})
+		t.Run(test.name, func(t *testing.T) { check(t, walk, snapshot, test, Machine{}) })
+	}
+	for _, on := range machines {
+		for _, test := range on.cases {
+			t.Run(on.name+", "+test.name, func(t *testing.T) { check(t, walk, snapshot, test, on.machine) })
+		}
+	}
+}
+
+func check(t *testing.T, walk Walker, snapshot *service.Snapshot, test journey, on Machine) {
+	protocol := "tcp"
+	to, udp := strings.CutSuffix(test.to, "/udp")
+	if udp {
+		protocol = "udp"
+	}
+	packet := Packet{From: netip.MustParseAddr(test.from), To: netip.MustParseAddrPort(to), Protocol: protocol, On: on}
+	got := walk(snapshot, packet)
+	slices.Sort(got)
+	got = slices.Compact(got)
+	want := slices.Sorted(slices.Values(strings.Split(test.want, ", ")))
+	if !slices.Equal(got, want) {
+		t.Errorf("%s to %s: %s, want %s", test.from, test.to, strings.Join(got, ", "), strings.Join(want, ", "))
 	}
 }
 
@@ -70,10 +92,50 @@ const (
 	podA     = "10.244.0.2"
 	podB     = "10.244.0.3"
 	far      = "10.244.1.5"
+	other    = "192.0.2.50"
 	outside  = "192.0.2.99"
 )
 
-var cases = []struct{ name, from, to, want string }{
+type journey struct{ name, from, to, want string }
+
+// machines are set up otherwise than to let pass what nobody decides.
+var machines = []struct {
+	name    string
+	machine Machine
+	cases   []journey
+}{
+	{"forwarding dropped", Machine{ForwardDrops: true}, []journey{
+		{"pod to pod", podA, "10.244.1.5:8080", "to 10.244.1.5:8080"},
+		{"pod to pod of this node", far, "10.244.0.3:8080", "to 10.244.0.3:8080"},
+		{"pod to outside", podA, "198.51.100.1:443", "to 198.51.100.1:443 masqueraded"},
+		{"other node to pod", other, "10.244.0.3:8080", "to 10.244.0.3:8080"},
+		{"outside to pod", outside, "10.244.0.3:8080", "drop"},
+		{"outside to elsewhere", outside, "198.51.100.1:80", "drop"},
+		{"cluster IP from pod", podA, "10.96.0.20:80", "to 10.244.0.3:8080, to 10.244.1.5:8080"},
+		{"node port", outside, "192.0.2.1:30080", "to 10.244.0.3:8080 masqueraded, to 10.244.1.5:8080 masqueraded"},
+		{"node port that keeps the client", outside, "192.0.2.1:30081", "to 10.244.0.3:8080"},
+		{"host port", outside, "192.0.2.1:9090", "to 10.244.0.3:8080"},
+	}},
+	{"refused by the administrator", Machine{ForwardDrops: true, Refused: netip.MustParsePrefix("198.51.100.0/24")}, []journey{
+		{"pod to there", podA, "198.51.100.1:443", "drop"},
+		{"pod to elsewhere", podA, "203.0.113.200:443", "to 203.0.113.200:443 masqueraded"},
+	}},
+	{"pods refused by the administrator", Machine{Refused: ClusterCIDR}, []journey{
+		{"outside to pod", outside, "10.244.0.3:8080", "drop"},
+		{"pod to pod", podA, "10.244.1.5:8080", "drop"},
+		{"node port, as upstream's", outside, "192.0.2.1:30080", "to 10.244.0.3:8080 masqueraded, to 10.244.1.5:8080 masqueraded"},
+		{"node port that keeps the client", outside, "192.0.2.1:30081", "drop"},
+	}},
+	{"foreign network", Machine{ForwardDrops: true, Foreign: true}, []journey{
+		{"pod to pod", podA, "10.244.1.5:8080", "drop"},
+		{"outside to pod", outside, "10.244.0.3:8080", "drop"},
+		{"pod to outside", podA, "198.51.100.1:443", "drop"},
+		{"node port", outside, "192.0.2.1:30080", "to 10.244.0.3:8080 masqueraded, to 10.244.1.5:8080 masqueraded"},
+		{"anybody to the tunnel's port", outside, "192.0.2.1:8472/udp", "to 192.0.2.1:8472"},
+	}},
+}
+
+var cases = []journey{
 	{"cluster IP from pod", podA, "10.96.0.20:80", "to 10.244.0.3:8080, to 10.244.1.5:8080"},
 	{"cluster IP from its own endpoint", podB, "10.96.0.20:80", "to 10.244.0.3:8080 masqueraded, to 10.244.1.5:8080"},
 	{"cluster IP from node", node, "10.96.0.20:80", "to 10.244.0.3:8080 masqueraded, to 10.244.1.5:8080 masqueraded"},
@@ -115,9 +177,14 @@ var cases = []struct{ name, from, to, want string }{
 	{"host port of another address", outside, "192.0.2.1:9091", "to 192.0.2.1:9091"},
 	{"host port, other protocol", outside, "192.0.2.1:9090/udp", "to 192.0.2.1:9090"},
 
-	{"DNS from pod", podA, "10.96.0.10:53/udp", "to local:10053"},
-	{"DNS from node by TCP", node, "10.96.0.10:53", "to local:10053"},
-	{"DNS by its port from outside", outside, "192.0.2.1:10053/udp", "reject"},
+	{"DNS from pod", podA, "10.96.0.10:53/udp", "to 10.96.0.10:10053"},
+	{"DNS from node by TCP", node, "10.96.0.10:53", "to 10.96.0.10:10053"},
+	{"DNS by its port", podA, "10.96.0.10:10053/udp", "reject"},
+	{"the node's own ports at the address of DNS", podA, "10.96.0.10:22", "reject"},
+	{"tunnel from a node", other, "192.0.2.1:8472/udp", "to 192.0.2.1:8472"},
+	{"tunnel from outside", outside, "192.0.2.1:8472/udp", "drop"},
+	{"tunnel from pod", podA, "192.0.2.1:8472/udp", "drop"},
+	{"another proxy's", podA, "10.96.0.40:80", "to 10.96.0.40:80 masqueraded"},
 	{"pod to pod", podA, "10.244.1.5:8080", "to 10.244.1.5:8080"},
 	{"pod to outside", podA, "198.51.100.1:443", "to 198.51.100.1:443 masqueraded"},
 	{"node to outside", node, "198.51.100.1:443", "to 198.51.100.1:443"},
@@ -128,7 +195,12 @@ var cases = []struct{ name, from, to, want string }{
 // World is what the packets meet.
 func World() *service.Tracker {
 	t := service.NewTracker("here")
-	t.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "here", Labels: map[string]string{corev1.LabelTopologyZone: "zone-a"}}})
+	for name, address := range map[string]string{"here": node, "there": other} {
+		t.SetNode(&corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelTopologyZone: "zone-a"}},
+			Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}},
+		})
+	}
 	both := []endpoint{{podB, true, false}, {far, true, false}}
 	add := func(s *corev1.Service, port int32, endpoints ...endpoint) {
 		t.SetService(s)
@@ -159,6 +231,9 @@ func World() *service.Tracker {
 		s.Spec.LoadBalancerSourceRanges = []string{"192.0.2.0/24"}
 		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.9"}}
 	}), 8080, endpoint{podB, true, false})
+	add(define("theirs", "10.96.0.40", 80, func(s *corev1.Service) {
+		s.Labels = map[string]string{"service.kubernetes.io/service-proxy-name": "theirs"}
+	}), 8080, both...)
 	t.SetPod(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "b"},
 		Spec: corev1.PodSpec{NodeName: "here", Containers: []corev1.Container{{Ports: []corev1.ContainerPort{
