@@ -20,6 +20,8 @@ const (
 	allowedFor = 5 * time.Minute
 	deniedFor  = 30 * time.Second
 	tokenFor   = 2 * time.Minute
+	// unknownFor is short: a token may be good a moment later, when the API has learned of it.
+	unknownFor = 10 * time.Second
 	// maxAnswers bounds what is remembered.
 	maxAnswers = 4096
 )
@@ -32,6 +34,7 @@ type access struct {
 	mu      sync.Mutex
 	answers map[string]verdict
 	users   map[[32]byte]known
+	refused map[[32]byte]time.Time
 }
 
 type verdict struct {
@@ -51,7 +54,7 @@ type known struct {
 }
 
 func newAccess(c Config) *access {
-	return &access{Config: c, answers: map[string]verdict{}, users: map[[32]byte]known{}}
+	return &access{Config: c, answers: map[string]verdict{}, users: map[[32]byte]known{}, refused: map[[32]byte]time.Time{}}
 }
 
 var errUnknown = errors.New("Unauthorized")
@@ -110,14 +113,22 @@ func (a *access) review(ctx context.Context, token string) (user, error) {
 	key, now := sha256.Sum256([]byte(token)), time.Now()
 	a.mu.Lock()
 	k, ok := a.users[key]
+	refused := now.Before(a.refused[key])
 	a.mu.Unlock()
 	if ok && now.Before(k.until) {
 		return k.user, nil
 	}
+	if refused {
+		return user{}, errUnknown
+	}
 	result, err := a.Client.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
 		Spec: authenticationv1.TokenReviewSpec{Token: token},
 	}, metav1.CreateOptions{})
-	if err != nil || !result.Status.Authenticated {
+	if err != nil {
+		return user{}, errUnknown
+	}
+	if !result.Status.Authenticated {
+		a.refuse(key, now)
 		return user{}, errUnknown
 	}
 	found := user{name: result.Status.User.Username, uid: result.Status.User.UID, groups: result.Status.User.Groups}
@@ -132,6 +143,16 @@ func (a *access) review(ctx context.Context, token string) (user, error) {
 	}
 	a.users[key] = known{found, now.Add(tokenFor)}
 	return found, nil
+}
+
+// refuse remembers a token that nobody has. Those who send many of them push out no good ones.
+func (a *access) refuse(key [sha256.Size]byte, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.refused) >= maxAnswers {
+		clear(a.refused)
+	}
+	a.refused[key] = now.Add(unknownFor)
 }
 
 func (a *access) may(ctx context.Context, u user, verb, right string) (bool, error) {

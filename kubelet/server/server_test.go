@@ -90,6 +90,7 @@ func TestAccess(t *testing.T) {
 	before := asked.Load()
 	get("GET", "/pods", "root", "")
 	get("GET", "/metrics", "", "good")
+	get("GET", "/pods", "", "bad")
 	if asked.Load() != before {
 		t.Error("an answer is not remembered")
 	}
