@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -21,6 +20,8 @@ import (
 	helper "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1/helper"
 	listers "k8s.io/kube-aggregator/pkg/client/listers/apiregistration/v1"
 	"k8s.io/kube-openapi/pkg/handler3"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // aggregatorUser is who asks other API servers for their documents.
@@ -29,12 +30,15 @@ const aggregatorUser = "system:aggregator"
 // answerLimit is how long another API server may take to list its documents; indexLimit how long the list may be.
 const answerLimit, indexLimit = 3 * time.Second, 1 << 20
 
-// Aggregated gets the documents of the API servers behind this one, from them, each time somebody asks.
+// Aggregated gets the documents of the API servers behind this one, from them, when somebody asks. What they have is remembered for a
+// while, as anybody may ask for the list of all.
 type Aggregated struct {
 	Services listers.APIServiceLister
 	Resolver webhook.ServiceResolver
 	// Certificate is this server's own, as a proxy that may name users.
 	Certificate func() (*tls.Certificate, error)
+
+	memory memory
 }
 
 // remotes are the API services of others that are available.
@@ -60,20 +64,21 @@ func pathOf(s *apiregistrationv1.APIService) string {
 func (a *Aggregated) index(ctx context.Context) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	all := map[string]string{}
-	for _, s := range a.remotes() {
-		asking.Go(func() {
-			if hash, err := a.hash(ctx, s); err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				all[pathOf(s)] = hash
-			}
-		})
+	var asking guard.Group
+	remotes := a.remotes()
+	for _, s := range remotes {
+		if a.memory.mayAsk(s, time.Now()) {
+			asking.Go("asking an API server for its documents", func() {
+				hash := ""
+				defer func() { a.memory.learn(s, hash, time.Now()) }()
+				if is, err := a.hash(ctx, s); err == nil {
+					hash = is
+				}
+			})
+		}
 	}
 	asking.Wait()
-	return all
+	return a.memory.of(remotes)
 }
 
 // hash asks a server for its list of documents.
