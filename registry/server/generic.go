@@ -57,7 +57,7 @@ func (s *Server) configure() error {
 const serverUser = "system:apiserver"
 
 func (s *Server) etcdCheck(name string) healthz.HealthChecker {
-	return healthz.NamedCheck(name, func(r *http.Request) error { return s.backend.Healthy(r.Context()) })
+	return healthz.NamedCheck(name, func(*http.Request) error { return s.backend.Healthy() })
 }
 
 // listen makes the server listen, with TLS.

@@ -28,12 +28,13 @@ type Backend struct {
 	Client    *kubernetes.Client
 	compactor etcd3.Compactor
 	close     func()
+	probe     probe
 }
 
 // newBackend keeps history for the compactor's interval. closeClient ends the client and what is behind it.
 func newBackend(client *clientv3.Client, closeClient func()) *Backend {
 	compactor := etcd3.NewCompactor(client, compactInterval, clock.RealClock{}, nil)
-	return &Backend{
+	b := &Backend{
 		Client:    kubernetesClient(client),
 		compactor: compactor,
 		close: func() {
@@ -41,13 +42,18 @@ func newBackend(client *clientv3.Client, closeClient func()) *Backend {
 			closeClient()
 		},
 	}
+	b.probe.ask = func() error { return b.read(context.Background()) }
+	return b
 }
 
 // Close stops the compaction of history, the client and, if it is embedded, etcd. All stores must have been destroyed.
 func (b *Backend) Close() { b.close() }
 
-// Healthy reads a key, through consensus.
-func (b *Backend) Healthy(ctx context.Context) error {
+// Healthy reports whether etcd answers, by its answer to who asked a moment ago perhaps.
+func (b *Backend) Healthy() error { return b.probe.result() }
+
+// read reads a key, through consensus.
+func (b *Backend) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	if _, err := b.Client.Client.Get(ctx, Root+"/health"); err != nil {

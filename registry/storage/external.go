@@ -58,7 +58,7 @@ func External(ctx context.Context, cluster Cluster) (*Backend, error) {
 // reach tries until etcd answers or ctx ends: servers and their etcd are often started together.
 func (b *Backend) reach(ctx context.Context) error {
 	for {
-		err := b.Healthy(ctx)
+		err := b.read(ctx)
 		if err == nil {
 			return nil
 		}

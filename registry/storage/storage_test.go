@@ -41,7 +41,7 @@ func TestEmbeddedRefusesADirectoryInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Healthy(context.Background()); err != nil {
+	if err := again.Healthy(); err != nil {
 		t.Error(err)
 	}
 	again.Close()
