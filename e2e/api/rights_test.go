@@ -31,6 +31,11 @@ import (
 // as is a client with a certificate for the user.
 func as(t *testing.T, r *apitest.Running, name string, groups ...string) kubernetes.Interface {
 	t.Helper()
+	return kubernetes.NewForConfigOrDie(asConfig(t, r, name, groups...))
+}
+
+func asConfig(t *testing.T, r *apitest.Running, name string, groups ...string) *rest.Config {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +51,7 @@ func as(t *testing.T, r *apitest.Running, name string, groups ...string) kuberne
 	if c.KeyData, err = keyutil.MarshalPrivateKeyToPEM(key); err != nil {
 		t.Fatal(err)
 	}
-	return kubernetes.NewForConfigOrDie(c)
+	return c
 }
 
 func withToken(t *testing.T, r *apitest.Running, token string) kubernetes.Interface {

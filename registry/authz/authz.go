@@ -1,15 +1,13 @@
-// Package authz decides who may do what: members of system:masters everything, everybody health and version, nodes what
-// their Pods need, and users what RBAC gives them.
+// Package authz decides who may do what: members of system:masters everything, nodes what their Pods need, and users what RBAC
+// gives them; health and version to everybody, by the role system:public-info-viewer.
 package authz
 
 import (
 	"errors"
-	"fmt"
 
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
-	"k8s.io/apiserver/pkg/authorization/path"
 	"k8s.io/apiserver/pkg/authorization/union"
 
 	"github.com/coracle-k8s/coracle/registry/authz/node"
@@ -23,21 +21,12 @@ type Config struct {
 	Node *node.Authorizer
 }
 
-// publicPaths are for everybody, before any policy is stored: /readyz says when it is.
-func publicPaths() []string {
-	return []string{"/livez", "/readyz", "/healthz", "/version", "/version/"}
-}
-
 // New puts the authorizers into their order, and those together that can enumerate a user's rules.
 func New(c Config) (authorizer.Authorizer, authorizer.RuleResolver, error) {
 	if c.RBAC == nil {
 		return nil, nil, errors.New("authorization needs RBAC")
 	}
-	public, err := path.NewAuthorizer(publicPaths())
-	if err != nil {
-		return nil, nil, fmt.Errorf("preparing authorization: %w", err)
-	}
-	chain := []authorizer.Authorizer{authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup), public}
+	chain := []authorizer.Authorizer{authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)}
 	var rules []authorizer.RuleResolver
 	if c.Node != nil {
 		chain, rules = append(chain, c.Node), append(rules, c.Node)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 
+	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
 	"github.com/coracle-k8s/coracle/registry/resource"
 	"github.com/coracle-k8s/coracle/registry/server/openapi"
 )
@@ -68,8 +69,9 @@ func (s *Server) install(main *genericapiserver.GenericAPIServer) error {
 		return err
 	}
 	if s.tokens != nil {
-		for path, handler := range s.tokens.Discovery(s.generic.ExternalAddress) {
-			main.Handler.NonGoRestfulMux.Handle(path, handler)
+		metadata := s.issuerMetadata()
+		for _, path := range []string{serviceaccount.ConfigurationPath, serviceaccount.KeySetPath} {
+			main.Handler.NonGoRestfulMux.Handle(path, metadata)
 		}
 	}
 	return s.addHooks(main)

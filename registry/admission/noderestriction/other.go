@@ -9,6 +9,7 @@ import (
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apiserver/pkg/admission"
 
 	"github.com/coracle-k8s/coracle/registry/admission/certificates"
@@ -47,8 +48,8 @@ func claimStatus(node string, a admission.Attributes) error {
 	if err != nil {
 		return err
 	}
-	if !equality.Semantic.DeepEqual(withoutReport(claim), withoutReport(old)) {
-		return admission.NewForbidden(a, fmt.Errorf("node %q is not allowed to update fields other than status.quantity and status.conditions", node))
+	if was, is := withoutReport(old), withoutReport(claim); !equality.Semantic.DeepEqual(was, is) {
+		return admission.NewForbidden(a, fmt.Errorf("node %q is not allowed to update fields other than status.quantity and status.conditions: %v", node, diff.Diff(was, is)))
 	}
 	return nil
 }

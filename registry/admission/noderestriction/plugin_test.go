@@ -17,6 +17,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -236,4 +237,17 @@ func TestOthers(t *testing.T) {
 		"a certificate for another": {resource: csrs, operation: admission.Create, obj: csr("system:node:two")},
 		"something else":            {resource: schema.GroupResource{Resource: "events"}, operation: admission.Create, obj: &corev1.Event{}, allowed: true},
 	})
+}
+
+func TestANodeThatIsNotThereIsToldSoFirst(t *testing.T) {
+	r := restrictions(t)
+	pod := mirror(func(p *corev1.Pod) {
+		p.Spec.NodeName, p.OwnerReferences[0].Name = "gone", "gone"
+		p.Spec.ServiceAccountName = "admin"
+	})
+	a := admission.NewAttributesRecord(pod, nil, schema.GroupVersionKind{}, "ns", "", corev1.SchemeGroupVersion.WithResource("pods"), "", admission.Create, nil, false,
+		&user.DefaultInfo{Name: "system:node:gone", Groups: []string{"system:nodes"}})
+	if err := r.admit(t.Context(), a); !apierrors.IsNotFound(err) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -72,10 +72,13 @@ func (r restriction) createPod(name string, a admission.Attributes) error {
 	case uid != node.UID:
 		return admission.NewForbidden(a, fmt.Errorf("node %s UID mismatch: expected %s got %s", name, uid, node.UID))
 	}
+	if kind := core.ReferenceKind(pod); kind != "" {
+		return admission.NewForbidden(a, fmt.Errorf("node %q can not create pods that reference %s", name, kind))
+	}
 	return nil
 }
 
-// checkMirror allows images of static Pods, owned by the node, that refer to nothing.
+// checkMirror allows images of static Pods, owned by the node.
 func checkMirror(node string, pod *corev1.Pod) error {
 	if !core.IsMirror(pod) {
 		return fmt.Errorf("pod does not have %q annotation, node %q can only create mirror pods", corev1.MirrorPodAnnotationKey, node)
@@ -96,9 +99,6 @@ func checkMirror(node string, pod *corev1.Pod) error {
 		return fmt.Errorf("node %q can only create pods with a controller owner reference set to itself", node)
 	case owner.BlockOwnerDeletion != nil && *owner.BlockOwnerDeletion:
 		return fmt.Errorf("node %q must not set blockOwnerDeletion on an owner reference", node)
-	}
-	if kind := core.ReferenceKind(pod); kind != "" {
-		return fmt.Errorf("node %q can not create pods that reference %s", node, kind)
 	}
 	return nil
 }

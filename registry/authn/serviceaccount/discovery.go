@@ -38,9 +38,14 @@ type webKey struct {
 	E         string `json:"e,omitempty"`
 }
 
-// Discovery returns the handlers of both documents, by path. address is the host and port under which clients reach the
-// API server.
-func (t *Tokens) Discovery(address string) map[string]http.Handler {
+// Document is one of those.
+type Document struct {
+	Path, MediaType string
+	http.Handler
+}
+
+// Discovery returns both documents. address is the host and port under which clients reach the API server.
+func (t *Tokens) Discovery(address string) []Document {
 	config := configuration{
 		Issuer: t.issuer, KeySet: "https://" + address + KeySetPath,
 		ResponseTypes: []string{"id_token"}, SubjectTypes: []string{"public"},
@@ -54,15 +59,12 @@ func (t *Tokens) Discovery(address string) map[string]http.Handler {
 	}
 	slices.Sort(config.Algorithms)
 	config.Algorithms = slices.Compact(config.Algorithms)
-	return map[string]http.Handler{
-		ConfigurationPath: document("application/json", config),
-		KeySetPath:        document("application/jwk-set+json", set),
-	}
+	return []Document{document(ConfigurationPath, "application/json", config), document(KeySetPath, "application/jwk-set+json", set)}
 }
 
-func document(mediaType string, content any) http.Handler {
+func document(path, mediaType string, content any) Document {
 	data, err := json.Marshal(content)
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return Document{path, mediaType, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -70,7 +72,7 @@ func document(mediaType string, content any) http.Handler {
 		w.Header().Set("Content-Type", mediaType)
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		_, _ = w.Write(data) // the client is gone
-	})
+	})}
 }
 
 func (k publicKey) web() webKey {

@@ -317,7 +317,11 @@ func TestDiscovery(t *testing.T) {
 	}
 	get := func(path string, into any) {
 		w := httptest.NewRecorder()
-		tk.Discovery("192.0.2.1:6443")[path].ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		for _, d := range tk.Discovery("192.0.2.1:6443") {
+			if d.Path == path {
+				d.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			}
+		}
 		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}

@@ -81,6 +81,7 @@ func TestNodesMayWhatTheirPodsNeed(t *testing.T) {
 		{verb: "get", resource: "persistentvolumes", name: "other"},
 		{verb: "get", group: "resource.k8s.io", resource: "resourceclaims", namespace: "ns", name: "gpu", want: true},
 		{verb: "get", group: "storage.k8s.io", resource: "volumeattachments", name: "attachment", want: true},
+		{verb: "get", group: "storage.k8s.io", resource: "volumeattachments", namespace: "ns", name: "attachment"},
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: "ns", name: "account", want: true},
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: "ns", name: "waiting"},
 		{verb: "get", resource: "serviceaccounts", namespace: "ns", name: "account", want: true},

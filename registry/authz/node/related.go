@@ -136,9 +136,11 @@ func (r related) claim(node, namespace, name string) bool {
 	return false
 }
 
-func (r related) volume(node, _, name string) bool {
+// Reviews may ask for what has no namespace in one, where nothing of the kind is.
+
+func (r related) volume(node, namespace, name string) bool {
 	obj, found, err := r.volumes.GetByKey(name)
-	if err != nil || !found {
+	if err != nil || !found || namespace != "" {
 		return false
 	}
 	claim := obj.(*corev1.PersistentVolume).Spec.ClaimRef
@@ -154,14 +156,14 @@ func (r related) resourceClaim(node, namespace, name string) bool {
 	return false
 }
 
-func (r related) attachment(node, _, name string) bool {
+func (r related) attachment(node, namespace, name string) bool {
 	a, err := r.attachments.Get(name)
-	return err == nil && a.Spec.NodeName == node
+	return err == nil && namespace == "" && a.Spec.NodeName == node
 }
 
-func (r related) resourceSlice(node, _, name string) bool {
+func (r related) resourceSlice(node, namespace, name string) bool {
 	s, err := r.slices.Get(name)
-	return err == nil && s.Spec.NodeName != nil && *s.Spec.NodeName == node
+	return err == nil && namespace == "" && s.Spec.NodeName != nil && *s.Spec.NodeName == node
 }
 
 // resourceClaims are the claims that exist for a Pod: those it names, and those made for it, which its status names.

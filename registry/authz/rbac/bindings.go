@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 )
@@ -77,6 +78,9 @@ func (r *RBAC) RoleRules(ref rbacv1.RoleRef, namespace string) ([]rbacv1.PolicyR
 		}
 		return role.Rules, nil
 	case "Role":
+		if namespace == "" { // the API's answer to who reads a Role of no namespace
+			return nil, apierrors.NewBadRequest("Namespace parameter required.")
+		}
 		role, err := r.roles.Roles(namespace).Get(ref.Name)
 		if err != nil {
 			return nil, err

@@ -205,6 +205,13 @@ func TestNobodyGrantsMoreThanTheyHold(t *testing.T) {
 	}
 }
 
+func TestNoRoleHasNoNamespace(t *testing.T) {
+	r := stored(t)
+	if err := (Guard{RBAC: r, Authorizer: r}).Binding(as("jane", nil, ""), "b", rbacv1.RoleRef{Kind: "Role", Name: "r"}); !apierrors.IsBadRequest(err) {
+		t.Errorf("binding a Role in the whole cluster: %v", err)
+	}
+}
+
 func BenchmarkAuthorize(b *testing.B) {
 	objects := policy()
 	for i := range 5000 {
