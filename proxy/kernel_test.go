@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -155,6 +156,47 @@ func TestTrafficReachesEndpoints(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSettingsOfTheKernel checks what the proxy sets beside rules, and that it leaves what nothing needs.
+func TestSettingsOfTheKernel(t *testing.T) {
+	lab := netlab.New(t)
+	read := func(name string) (value string) {
+		lab.In(lab.Node, func() {
+			content, err := os.ReadFile("/proc/sys/net/" + name)
+			if err != nil {
+				t.Error(err)
+			}
+			value = strings.TrimSpace(string(content))
+		})
+		return value
+	}
+	client := fake.NewClientset(clusterIPService("web", "10.96.0.20"))
+	p, stop := start(t, lab, client)
+	for name, want := range map[string]string{
+		"netfilter/nf_conntrack_tcp_timeout_established": "86400", "netfilter/nf_conntrack_tcp_timeout_close_wait": "3600",
+		"ipv4/conf/all/route_localnet": "0",
+	} {
+		if got := read(name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	service := clusterIPService("port", "10.96.0.23", func(s *corev1.Service) {
+		s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30080
+	})
+	changes := p.Tracker().Changes()
+	if _, err := client.CoreV1().Services("ns").Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	<-changes
+	deadline := time.Now().Add(time.Minute)
+	for read("ipv4/conf/all/route_localnet") != "1" {
+		if time.Now().After(deadline) {
+			t.Fatal("waited a minute for route_localnet after there was a node port")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
 }
 
 // TestUDPFollowsEndpoints checks that a client with an open socket is not left with a dead endpoint.

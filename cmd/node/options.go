@@ -115,13 +115,22 @@ func AddressToward(ip string) (string, error) {
 			return host, nil
 		}
 	}
-	addrs, err := net.InterfaceAddrs()
+	links, err := net.Interfaces()
 	if err != nil {
 		return "", err
 	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-			return n.IP.String(), nil
+	for _, l := range links {
+		if l.Flags&net.FlagLoopback != 0 {
+			continue // it has the address of cluster DNS, which is the same on all machines
+		}
+		addrs, err := l.Addrs()
+		if err != nil {
+			return "", err
+		}
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+				return n.IP.String(), nil
+			}
 		}
 	}
 	return "", fmt.Errorf("no interface with an IPv4 address besides loopback")
