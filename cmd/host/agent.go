@@ -46,6 +46,11 @@ func ServeAgent(ctx context.Context, o agent.Options, log Log) error {
 		return err
 	}
 	defer held.Close()
+	places, err := node.Claim(o.DataDir)
+	if err != nil {
+		return err
+	}
+	defer places.Close()
 	if err := agent.Join(ctx, o); err != nil {
 		return err
 	}

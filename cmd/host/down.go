@@ -82,7 +82,7 @@ func Reset(ctx context.Context, dataDir string, out io.Writer) error {
 		return err
 	}
 	if last.node() != nil {
-		if err := node.RemoveData(); err != nil {
+		if err := node.RemoveData(dataDir); err != nil {
 			return fmt.Errorf("deleting volumes and logs: %w", err)
 		}
 	}

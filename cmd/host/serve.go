@@ -11,6 +11,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/guard"
 )
 
@@ -32,6 +33,13 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 		return err
 	}
 	defer held.Close()
+	if !o.ControlPlaneOnly {
+		places, err := node.Claim(o.DataDir)
+		if err != nil {
+			return err
+		}
+		defer places.Close()
+	}
 	if err := saveOptions(o.DataDir, serverOptions, o); err != nil {
 		return err
 	}

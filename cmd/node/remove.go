@@ -35,7 +35,7 @@ func Remove(ctx context.Context, o Options, removed func(what string)) error {
 		remove func() error
 	}{
 		{"containers", func() error { return containerd.RemoveAll(ctx, runtime) }},
-		{"volumes", func() error { return removal.Unmount(filepath.Join(kubeletDir, "pods")) }},
+		{"volumes", func() error { return unmountPods(o.DataDir) }},
 		{"packet rules", func() error { return proxy.Cleanup(ctx) }},
 		{"Pod network", network.New(network.Config{DataDir: o.DataDir}).Remove},
 		{"cgroups", func() error { return removeCgroups(o.CgroupRoot) }},
@@ -49,13 +49,25 @@ func Remove(ctx context.Context, o Options, removed func(what string)) error {
 	return errors.Join(errs...)
 }
 
+func unmountPods(dataDir string) error {
+	if ofAnother(kubeletDir, dataDir) {
+		return nil
+	}
+	return removal.Unmount(filepath.Join(kubeletDir, "pods"))
+}
+
 // RemoveData deletes what a removed node leaves on disk outside its data directory: volumes and logs of Pods. It goes through no
-// mount: what is still mounted stays, and is named in the error.
-func RemoveData() error {
+// mount: what is still mounted stays, and is named in the error. What belongs to another node of this machine stays.
+func RemoveData(dataDir string) error {
+	if ofAnother(kubeletDir, dataDir) {
+		return nil
+	}
 	pods := filepath.Join(kubeletDir, "pods")
-	err := errors.Join(removal.Contents(pods), removal.Contents(podLogsDir), removal.Contents(containerLogsDir))
+	if err := errors.Join(removal.Contents(pods), removal.Contents(podLogsDir), removal.Contents(containerLogsDir)); err != nil {
+		return err
+	}
 	_ = unix.Rmdir(pods) // one that is a link, or a disk of its own, stays
-	return err
+	return removal.Tree(filepath.Join(kubeletDir, ownerFile))
 }
 
 func removeCgroups(root string) error {
