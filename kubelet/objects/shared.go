@@ -6,6 +6,8 @@ import (
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Shared is a source on informers of all ConfigMaps and Secrets, for a kubelet that shares a process with the API
@@ -37,7 +39,7 @@ func (s *Shared) handler(k kind) cache.ResourceEventHandler {
 			GetNamespace() string
 			GetName() string
 		}); ok {
-			s.changed(ref{k, named.GetNamespace(), named.GetName()})
+			guard.Do("tell Pods of a changed object", func() { s.changed(ref{k, named.GetNamespace(), named.GetName()}) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{

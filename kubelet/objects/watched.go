@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Watched is a source that watches each object that a Pod of the node refers to, and no other: all that the API
@@ -27,7 +30,7 @@ type Watched struct {
 
 type watch struct {
 	stop     context.CancelFunc
-	informer cache.SharedIndexInformer
+	informer atomic.Pointer[cache.SharedIndexInformer]
 }
 
 // NewWatched returns a source that reads as the client. Its watches end with ctx.
@@ -59,9 +62,15 @@ func (w *Watched) apply(first, unused []ref) {
 			continue
 		}
 		ctx, stop := context.WithCancel(w.ctx)
-		informer := w.informer(r)
-		w.watches[r] = &watch{stop: stop, informer: informer}
-		go informer.RunWithContext(ctx)
+		known := &watch{stop: stop}
+		w.watches[r] = known
+		guard.Go("watch an object of a Pod", func() {
+			guard.Keep(ctx, "watch an object of a Pod", func(ctx context.Context) {
+				informer := w.informer(r) // each runs once only
+				known.informer.Store(&informer)
+				informer.RunWithContext(ctx)
+			})
+		})
 	}
 }
 
@@ -74,7 +83,7 @@ func (w *Watched) informer(r ref) cache.SharedIndexInformer {
 	informer := cache.NewSharedIndexInformer(
 		cache.NewListWatchFromClient(rest, string(r.kind), r.namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, r.name)),
 		example, 0, nil)
-	changed := func(any) { w.changed(r) }
+	changed := func(any) { guard.Do("tell Pods of a changed object", func() { w.changed(r) }) }
 	// Only a stopped informer refuses a handler.
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: changed, UpdateFunc: func(_, obj any) { changed(obj) }, DeleteFunc: changed,
@@ -88,10 +97,14 @@ func (w *Watched) cached(r ref) (obj any, ok bool) {
 	w.watchMu.Lock()
 	known := w.watches[r]
 	w.watchMu.Unlock()
-	if known == nil || !known.informer.HasSynced() {
+	if known == nil {
 		return nil, false
 	}
-	obj, ok, err := known.informer.GetStore().GetByKey(r.namespace + "/" + r.name)
+	informer := known.informer.Load()
+	if informer == nil || !(*informer).HasSynced() {
+		return nil, false
+	}
+	obj, ok, err := (*informer).GetStore().GetByKey(r.namespace + "/" + r.name)
 	return obj, ok && err == nil
 }
 
