@@ -89,6 +89,20 @@ func (r *Rotator) rotate(ctx context.Context, l Log, now time.Time) error {
 	return nil
 }
 
+// Remove removes a log and all that was set aside of it.
+func Remove(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if name := filepath.Base(path); e.Name() == name || strings.HasPrefix(e.Name(), name+".") {
+			err = errors.Join(err, os.Remove(filepath.Join(filepath.Dir(path), e.Name())))
+		}
+	}
+	return err
+}
+
 // tidy makes room for one more log set aside: all are compressed, the oldest are removed.
 func tidy(path string) error {
 	all, err := filepath.Glob(path + ".*")

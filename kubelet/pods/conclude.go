@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,22 +67,4 @@ func (w *worker) erase(ctx context.Context, f facts) error {
 		return err
 	}
 	return removal.Tree(runtime.PodLogDir(w.PodLogsDir, f.pod))
-}
-
-// removeContainer removes an instance and the link to its log; the log itself stays.
-func (m *Manager) removeContainer(ctx context.Context, pod podName, c *runtime.Container) error {
-	if err := m.Runtime.RemoveContainer(ctx, c.ID); err != nil && !runtime.IsNotFound(err) {
-		return fmt.Errorf("removing container %s: %w", c.Name, err)
-	}
-	m.Images.Used(c.ImageID)
-	if err := os.Remove(m.logLink(pod, c.Name, c.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// podName is what names a Pod.
-type podName interface {
-	GetNamespace() string
-	GetName() string
 }

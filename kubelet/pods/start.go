@@ -56,6 +56,7 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 		}
 		return reasoned("CreateContainerConfigError", err)
 	}
+	r.pruneInstances(ctx, c.Name)
 	id, err := r.Runtime.CreateContainer(ctx, r.sandboxID, config, r.sandbox)
 	if err != nil {
 		err = runtime.Said(err)
@@ -88,7 +89,6 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	}
 	r.event(r.pod, c, corev1.EventTypeNormal, "Started", "Container started")
 	r.linkLog(ctx, c, id, a.restartCount)
-	r.pruneInstances(ctx, c.Name)
 	if err := r.postStart(ctx, c, id); err != nil {
 		return r.failStart(ctx, a, id, err)
 	}
@@ -215,11 +215,10 @@ func (r *run) messageMount(c *corev1.Container, restartCount int) (*runtimeapi.M
 	if c.TerminationMessagePath == "" {
 		return nil, nil
 	}
-	dir := filepath.Join(r.podDir(r.pod), "containers", c.Name)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	path := r.messageFile(r.pod.UID, c.Name, restartCount)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, fmt.Sprintf("%08x", uint32(restartCount)))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
 	if err != nil {
 		return nil, err
@@ -227,37 +226,4 @@ func (r *run) messageMount(c *corev1.Container, restartCount int) (*runtimeapi.M
 	// The container may run as any user; the umask must not take that away.
 	err = errors.Join(f.Chmod(0o666), f.Close())
 	return &runtimeapi.Mount{HostPath: path, ContainerPath: c.TerminationMessagePath}, err
-}
-
-// logLink is where collectors of logs look for a container's log.
-func (m *Manager) logLink(pod podName, container, id string) string {
-	return filepath.Join(m.ContainerLogsDir, fmt.Sprintf("%s_%s_%s-%s.log", pod.GetName(), pod.GetNamespace(), container, id))
-}
-
-func (r *run) linkLog(ctx context.Context, c *corev1.Container, id string, restartCount int) {
-	target := filepath.Join(runtime.PodLogDir(r.PodLogsDir, r.pod), runtime.LogFile(c.Name, restartCount))
-	if err := os.Symlink(target, r.logLink(r.pod, c.Name, id)); err != nil && !errors.Is(err, os.ErrExist) {
-		klog.FromContext(ctx).Error(err, "Linking container log", "container", c.Name)
-	}
-}
-
-// pruneInstances keeps, of instances that have ended, only the one before the running one: its log and its end can
-// still be asked for.
-func (r *run) pruneInstances(ctx context.Context, name string) {
-	kept := 0
-	for _, c := range r.observed.Containers {
-		if c.Name != name || c.State == runtime.Running {
-			continue
-		}
-		if kept++; kept == 1 {
-			continue
-		}
-		if err := r.removeContainer(ctx, r.pod, c); err != nil {
-			klog.FromContext(ctx).Error(err, "Removing an ended container", "container", name)
-			continue
-		}
-		if c.LogPath != "" {
-			_ = os.Remove(c.LogPath) // a log left behind goes with its Pod
-		}
-	}
 }
