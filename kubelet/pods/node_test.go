@@ -51,7 +51,7 @@ func onNode(t *testing.T, f func(n *testNode), change ...func(*Config)) {
 func newTestNode(t *testing.T, dir string, known []*corev1.Pod, change ...func(*Config)) *testNode {
 	client := fake.NewClientset()
 	n := &testNode{
-		T: t, dir: dir, runtime: &testRuntime{}, images: &testImages{}, volumes: &testVolumes{},
+		T: t, dir: dir, runtime: &testRuntime{events: make(chan *runtimeapi.ContainerEventResponse)}, images: &testImages{}, volumes: &testVolumes{},
 		probes: &testProbes{}, events: record.NewFakeRecorder(1000), node: &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"kubernetes.io/os": "linux"}}},
 	}
 	n.node.Status.Allocatable = corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("1Gi"), "pods": resource.MustParse("10")}

@@ -5,14 +5,11 @@ package pods
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/guard"
@@ -56,7 +53,8 @@ func (m *Manager) Run(ctx context.Context) {
 		m.start(w)
 	}
 	m.mu.Unlock()
-	runtime.Watch(ctx, m.Runtime, func() { m.lookAtAll(ctx) }, m.RuntimeChanged)
+	m.running.Keep(ctx, "watch of the runtime", m.watch)
+	m.running.Keep(ctx, "relist of the runtime", m.relist)
 	m.running.Wait()
 }
 
@@ -107,58 +105,6 @@ func (m *Manager) Retry(uid types.UID) {
 	if w != nil {
 		w.resetRetry()
 	}
-}
-
-// lookAtAll makes every worker look at the runtime, and gives a worker to what no known Pod accounts for.
-func (m *Manager) lookAtAll(ctx context.Context) {
-	refs, err := m.observer.Pods(ctx)
-	if err != nil {
-		klog.FromContext(ctx).Error(err, "Looking for containers of unknown pods")
-		return
-	}
-	refs = append(refs, m.leftBehind()...)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, w := range m.workers {
-		w.poke()
-	}
-	for _, ref := range refs {
-		if m.workers[ref.UID] != nil {
-			continue
-		}
-		w := newWorker(m, orphan(ref))
-		w.removed = true
-		m.workers[ref.UID] = w
-		m.start(w)
-	}
-}
-
-// leftBehind names Pods that have files or a control group here.
-func (m *Manager) leftBehind() []runtime.PodRef {
-	var refs []runtime.PodRef
-	// A directory that cannot be read has nothing that could be removed.
-	entries, _ := os.ReadDir(m.PodLogsDir)
-	for _, e := range entries {
-		if parts := strings.Split(e.Name(), "_"); len(parts) == 3 {
-			refs = append(refs, runtime.PodRef{Namespace: parts[0], Name: parts[1], UID: types.UID(parts[2])})
-		}
-	}
-	entries, _ = os.ReadDir(m.PodsDir)
-	for _, e := range entries {
-		refs = append(refs, runtime.PodRef{UID: types.UID(e.Name())})
-	}
-	for _, uid := range m.Resources.List() {
-		refs = append(refs, runtime.PodRef{UID: uid})
-	}
-	return refs
-}
-
-// orphan stands for a Pod that only the runtime knows.
-func orphan(ref runtime.PodRef) *corev1.Pod {
-	pod := &corev1.Pod{}
-	pod.UID, pod.Namespace, pod.Name = ref.UID, ref.Namespace, ref.Name
-	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
-	return pod
 }
 
 // forget ends a Pod's worker; nothing of the Pod is left.

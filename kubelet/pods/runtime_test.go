@@ -28,8 +28,11 @@ type testRuntime struct {
 	starting   map[string]error // by container name
 	stopping   error
 	stops      int
+	lists      int
 	// calls are what was asked for, in order: create main/0, remove main/0.
 	calls []string
+	// events are sent to whoever listens.
+	events chan *runtimeapi.ContainerEventResponse
 }
 
 type testContainer struct {
@@ -41,10 +44,16 @@ func (c *testContainer) name() string {
 	return fmt.Sprintf("%s/%d", c.Metadata.Name, c.Metadata.Attempt)
 }
 
-func (r *testRuntime) GetContainerEvents(ctx context.Context, _ chan *runtimeapi.ContainerEventResponse, connected func(runtimeapi.RuntimeService_GetContainerEventsClient)) error {
+func (r *testRuntime) GetContainerEvents(ctx context.Context, to chan *runtimeapi.ContainerEventResponse, connected func(runtimeapi.RuntimeService_GetContainerEventsClient)) error {
 	connected(nil)
-	<-ctx.Done()
-	return ctx.Err()
+	for {
+		select {
+		case e := <-r.events:
+			to <- e
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func matches(labels map[string]string, selector map[string]string) bool {
@@ -59,6 +68,7 @@ func matches(labels map[string]string, selector map[string]string) bool {
 func (r *testRuntime) ListPodSandbox(_ context.Context, f *runtimeapi.PodSandboxFilter) (list []*runtimeapi.PodSandbox, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.lists++
 	for _, s := range r.sandboxes {
 		if matches(s.Labels, f.GetLabelSelector()) {
 			list = append(list, &runtimeapi.PodSandbox{Id: s.Id, Metadata: s.Metadata, Labels: s.Labels, State: s.State, CreatedAt: s.CreatedAt})
@@ -111,6 +121,7 @@ func (r *testRuntime) RemovePodSandbox(_ context.Context, id string) error {
 func (r *testRuntime) ListContainers(_ context.Context, f *runtimeapi.ContainerFilter) (list []*runtimeapi.Container, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.lists++
 	for _, c := range r.containers {
 		if matches(c.Labels, f.GetLabelSelector()) {
 			list = append(list, &runtimeapi.Container{Id: c.Id, PodSandboxId: c.sandbox, Metadata: c.Metadata, Labels: c.Labels, State: c.State, CreatedAt: c.CreatedAt})

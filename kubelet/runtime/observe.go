@@ -66,41 +66,6 @@ func (o *Observer) Observe(ctx context.Context, uid types.UID, earlier *Pod) (*P
 	return pod, nil
 }
 
-// PodRef names a Pod that the runtime holds something of.
-type PodRef struct {
-	UID             types.UID
-	Namespace, Name string
-}
-
-// Pods lists every Pod that the runtime holds a sandbox or a container of.
-func (o *Observer) Pods(ctx context.Context) ([]PodRef, error) {
-	sandboxes, err := o.cri.ListPodSandbox(ctx, nil)
-	if err != nil {
-		return nil, fmt.Errorf("listing sandboxes: %w", err)
-	}
-	containers, err := o.cri.ListContainers(ctx, nil)
-	if err != nil {
-		return nil, fmt.Errorf("listing containers: %w", err)
-	}
-	seen := map[types.UID]PodRef{}
-	add := func(labels map[string]string) {
-		if uid := types.UID(labels[LabelPodUID]); uid != "" {
-			seen[uid] = PodRef{UID: uid, Namespace: labels[LabelPodNamespace], Name: labels[LabelPodName]}
-		}
-	}
-	for _, s := range sandboxes {
-		add(s.Labels)
-	}
-	for _, c := range containers {
-		add(c.Labels)
-	}
-	refs := make([]PodRef, 0, len(seen))
-	for _, ref := range seen {
-		refs = append(refs, ref)
-	}
-	return refs, nil
-}
-
 // sandbox returns nil for one that went away meanwhile.
 func (o *Observer) sandbox(ctx context.Context, listed *runtimeapi.PodSandbox) (*Sandbox, error) {
 	s := &Sandbox{
