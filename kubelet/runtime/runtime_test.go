@@ -188,3 +188,16 @@ func TestAPipeSaysNoLastWords(t *testing.T) {
 		t.Fatal("still waiting for the pipe's writer")
 	}
 }
+
+func TestCoolingOfProcessorsIsMasked(t *testing.T) {
+	sys := t.TempDir()
+	for _, dir := range []string{"cpu0/thermal_throttle", "cpu1/cache", "cpu12/thermal_throttle", "cpufreq/thermal_throttle"} {
+		if err := os.MkdirAll(filepath.Join(sys, "devices/system/cpu", dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := throttles(sys)
+	if len(got) != 2 || !strings.HasSuffix(got[0], "/cpu0/thermal_throttle") || !strings.HasSuffix(got[1], "/cpu12/thermal_throttle") {
+		t.Errorf("got %v", got)
+	}
+}

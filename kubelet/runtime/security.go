@@ -3,6 +3,7 @@ package runtime
 import (
 	"path/filepath"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -17,6 +18,15 @@ var (
 	}
 	readonlyPaths = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 )
+
+// masked are the paths that this machine's containers need not see: of its processors, too, where the kernel shows how they are cooled.
+var masked = sync.OnceValue(func() []string { return append(maskedPaths, throttles("/sys")...) })
+
+func throttles(sys string) []string {
+	// A pattern without mistakes does not fail.
+	found, _ := filepath.Glob(filepath.Join(sys, "devices/system/cpu/cpu[0-9]*/thermal_throttle"))
+	return found
+}
 
 // EffectiveSecurity merges a container's security context over its Pod's. It never returns nil.
 func EffectiveSecurity(pod *corev1.Pod, c *corev1.Container) *corev1.SecurityContext {
@@ -86,7 +96,7 @@ func containerSecurity(in ContainerInput) *runtimeapi.LinuxContainerSecurityCont
 		out.SupplementalGroupsPolicy = groupsPolicy(psc.SupplementalGroupsPolicy)
 	}
 	if !privileged && (sc.ProcMount == nil || *sc.ProcMount != corev1.UnmaskedProcMount) {
-		out.MaskedPaths, out.ReadonlyPaths = maskedPaths, readonlyPaths
+		out.MaskedPaths, out.ReadonlyPaths = masked(), readonlyPaths
 	}
 	return out
 }
