@@ -53,9 +53,30 @@ func TestPodsHaveCgroupsWithTheirLimits(t *testing.T) {
 	}
 	expect(t, parent, limits{memory: "134217728", quota: "100000"})
 
-	if found := newGroups(t).List(); len(found) != 1 || found[0] != types.UID("0-1") {
+	another := newGroups(t)
+	if found := another.List(); len(found) != 1 || found[0] != types.UID("0-1") {
 		t.Errorf("another process finds %v", found)
 	}
+	if err := another.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, filepath.Dir(parent), limits{shares: "512", weight: "59"})
+	gone := pod.DeepCopy() // without a cgroup
+	gone.UID = "0-2"
+	if err := another.Recall([]*corev1.Pod{pod, gone}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, filepath.Dir(parent), limits{shares: "512", weight: "59"})
+	second := pod.DeepCopy()
+	second.UID = "0-3"
+	if _, err := another.Create(second); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, filepath.Dir(parent), limits{shares: "1024", weight: "100"})
+	if err := another.Remove(second.UID); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, filepath.Dir(parent), limits{shares: "512", weight: "59"})
 	inside := exec.Command("sleep", "1000")
 	if err := inside.Start(); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,6 @@ import (
 	"github.com/opencontainers/cgroups/manager"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/component-helpers/resource"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/coracle-k8s/coracle/apis/core"
@@ -36,6 +35,9 @@ type Cgroups struct {
 	// pageSizes are those whose use cgroups can limit here.
 	pageSizes []uint64
 
+	// weighing is held while the weight of burstable Pods is written, and taken before mu.
+	weighing sync.Mutex
+	// mu is held for a look only, never while the kernel does something.
 	mu sync.Mutex
 	// pods are the cgroups known to exist, burstable the CPU that burstable Pods request, in thousandths.
 	pods      map[types.UID]string
@@ -71,7 +73,8 @@ func (g *Cgroups) Ensure() error {
 	for _, class := range []string{"burstable", "besteffort"} {
 		lowest := &cgroups.Resources{SkipDevices: true}
 		setShares(lowest, minShares)
-		if err := apply(filepath.Join(g.root, class), lowest); err != nil {
+		// What Pods that run already weigh together is not forgotten: Recall will say.
+		if err := applyNew(filepath.Join(g.root, class), lowest); err != nil {
 			return err
 		}
 	}
@@ -89,40 +92,40 @@ func (g *Cgroups) Limit(limits corev1.ResourceList) error {
 }
 
 // Create makes a Pod's cgroup with the Pod's limits, or brings the limits of an existing one up to date. It returns the path
-// that the container runtime takes as parent of the containers' own.
+// that the container runtime takes as parent of the containers' own. What is done to one Pod's follows one another.
 func (g *Cgroups) Create(pod *corev1.Pod) (parent string, err error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	path, known := g.pods[pod.UID]
+	g.mu.Unlock()
 	if !known {
 		path = g.path(pod)
 	}
 	if err := apply(path, forPod(pod, g.pageSizes)); err != nil {
 		return "", fmt.Errorf("making the cgroup of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
+	g.mu.Lock()
 	g.pods[pod.UID] = path
+	g.mu.Unlock()
 	if core.QOSClass(pod) != corev1.PodQOSBurstable {
 		return path, nil
 	}
-	requests := resource.PodRequests(pod, resource.PodResourcesOptions{})
-	return path, g.weigh(pod.UID, requests.Cpu().MilliValue())
+	return path, g.weigh(pod.UID, cpuOf(pod))
 }
 
-// Remove ends what is left in a Pod's cgroup and removes it. Idempotent.
+// Remove ends what is left in a Pod's cgroup and removes it, which may take seconds. Idempotent.
 func (g *Cgroups) Remove(uid types.UID) error {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	path, known := g.pods[uid]
+	g.mu.Unlock()
 	if !known {
 		return nil
 	}
 	if err := destroy(path); err != nil {
 		return fmt.Errorf("removing cgroup %s: %w", path, err)
 	}
+	g.mu.Lock()
 	delete(g.pods, uid)
-	if _, found := g.burstable[uid]; !found {
-		return nil
-	}
+	g.mu.Unlock()
 	return g.weigh(uid, 0)
 }
 
@@ -148,11 +151,11 @@ func (g *Cgroups) List() []types.UID {
 
 // RemoveAll ends everything in all Pods' cgroups and removes them, kubepods with them. Idempotent.
 func (g *Cgroups) RemoveAll() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if err := destroy(g.root); err != nil {
 		return fmt.Errorf("removing cgroup %s: %w", g.root, err)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	clear(g.pods)
 	clear(g.burstable)
 	return nil
@@ -168,24 +171,6 @@ func (g *Cgroups) path(pod *corev1.Pod) string {
 		return filepath.Join(g.root, "besteffort", name)
 	}
 	return filepath.Join(g.root, name)
-}
-
-// weigh makes the burstable Pods together weigh what they request; within, each has its own part of that.
-func (g *Cgroups) weigh(uid types.UID, milliCPU int64) error {
-	if now, found := g.burstable[uid]; found && now == milliCPU {
-		return nil
-	}
-	g.burstable[uid] = milliCPU
-	if milliCPU == 0 {
-		delete(g.burstable, uid)
-	}
-	var total int64
-	for _, m := range g.burstable {
-		total += m
-	}
-	r := &cgroups.Resources{SkipDevices: true}
-	setShares(r, Shares(total))
-	return apply(filepath.Join(g.root, "burstable"), r)
 }
 
 // find looks for Pods' cgroups in every hierarchy.
@@ -206,6 +191,16 @@ func (g *Cgroups) find() (map[types.UID]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// applyNew makes a cgroup with those limits where it is missing.
+func applyNew(path string, r *cgroups.Resources) error {
+	for _, h := range hierarchies() {
+		if _, err := os.Stat(filepath.Join(h, path)); err == nil {
+			return nil
+		}
+	}
+	return apply(path, r)
 }
 
 // apply makes a cgroup where it is missing and sets its limits.
