@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/record"
 	cri "k8s.io/cri-api/pkg/apis"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/images"
@@ -179,15 +179,22 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	}
 	defer closeRuntime()
 
-	var group sync.WaitGroup
+	return guard.Together(ctx,
+		guard.Task{Work: "kubelet's server", Run: func(ctx context.Context) error { return k.serve(ctx, p) }},
+		guard.Task{Work: "kubelet", Run: func(ctx context.Context) error { return k.runPods(ctx, p) }},
+	)
+}
+
+// runPods runs the subsystems until ctx ends, each again after a panic. Pods are run as soon as all that the API has are known.
+func (k *Kubelet) runPods(ctx context.Context, p *parts) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var group guard.Group
 	defer group.Wait()
 	defer cancel()
-	serving := make(chan error, 1)
-	group.Go(func() { serving <- k.serve(ctx, p) })
-	group.Go(func() { p.status.Run(ctx) })
-	group.Go(func() { p.probes.Run(ctx) })
-	group.Go(func() { p.node.Run(ctx) })
-	group.Go(func() {
+	group.Keep(ctx, "pod statuses", p.status.Run)
+	group.Keep(ctx, "probes", p.probes.Run)
+	group.Keep(ctx, "node status", p.node.Run)
+	group.Go("node readiness", func() {
 		select {
 		case <-p.node.Ready():
 			close(k.ready)
@@ -199,18 +206,16 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group.Go(func() { p.pods.Run(ctx) })
-	group.Go(func() { p.volumes.Run(ctx) })
-	group.Go(func() { (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run(ctx) })
-	group.Go(func() { p.collector.Run(ctx) })
-	group.Go(func() { k.limitPods(ctx, p) })
-	group.Go(func() { p.evictor.Run(ctx) })
-	select {
-	case err := <-serving:
-		return err
-	case <-ctx.Done():
-		return nil
+	if err := p.groups.Recall(p.pods.Active()); err != nil {
+		return fmt.Errorf("weighing the pods that run: %w", err)
 	}
+	group.Keep(ctx, "volumes", p.volumes.Run)
+	group.Keep(ctx, "rotation of logs", (&logs.Rotator{Running: p.pods.Logs, Reopen: p.runtime.ReopenContainerLog}).Run)
+	group.Keep(ctx, "removal of images", p.collector.Run)
+	group.Keep(ctx, "limit of all pods", func(ctx context.Context) { k.limitPods(ctx, p) })
+	group.Keep(ctx, "eviction", p.evictor.Run)
+	p.pods.Run(ctx)
+	return nil
 }
 
 func (k *Kubelet) podsDir() string { return filepath.Join(k.RootDir, "pods") }

@@ -2,10 +2,10 @@ package kubelet
 
 import (
 	"context"
-	"sync"
 
 	"k8s.io/component-base/metrics/legacyregistry"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/server"
 )
@@ -18,10 +18,10 @@ func (k *Kubelet) serve(ctx context.Context, p *parts) error {
 	}
 	held := &storage{parts: p, podsDir: k.podsDir(), podLogsDir: k.PodLogsDir, ledger: disk.NewLedger()}
 	ctx, cancel := context.WithCancel(ctx)
-	var group sync.WaitGroup
+	var group guard.Group
 	defer group.Wait()
 	defer cancel()
-	group.Go(func() { held.ledger.Run(ctx) })
+	group.Keep(ctx, "ledger of disks", held.ledger.Run)
 	return server.New(server.Config{
 		Address: k.Address, Port: k.Port, Certificate: k.Certificate, ClientCA: k.ClientCA, ServerUser: k.ServerUser,
 		NodeName: k.NodeName, MaxPods: k.MaxPods, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Metrics: legacyregistry.Handler(),

@@ -20,6 +20,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
@@ -102,12 +103,14 @@ func (n *Node) Latest() *corev1.Node {
 
 // Run registers the node and keeps its status until ctx ends.
 func (n *Node) Run(ctx context.Context) {
-	var leases sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	var leases guard.Group
 	defer leases.Wait()
+	defer cancel()
 	if !n.register(ctx) {
 		return
 	}
-	leases.Go(func() { n.renewLease(ctx) })
+	leases.Keep(ctx, "node lease", n.renewLease)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	failures := 0

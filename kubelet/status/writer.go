@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -34,7 +36,7 @@ type Writer struct {
 
 	mu     sync.Mutex
 	ctx    context.Context
-	writes sync.WaitGroup
+	writes guard.Group
 	pods   map[types.UID]*entry
 }
 
@@ -139,7 +141,7 @@ func (w *Writer) start(uid types.UID, e *entry) {
 		return
 	}
 	e.writing = true
-	w.writes.Go(func() { w.drain(w.ctx, uid, e) })
+	w.writes.Keep(w.ctx, "pod status", func(ctx context.Context) { w.drain(ctx, uid, e) })
 }
 
 func (w *Writer) drain(ctx context.Context, uid types.UID, e *entry) {
@@ -156,7 +158,11 @@ func (w *Writer) drain(ctx context.Context, uid types.UID, e *entry) {
 		base, want := e.base, e.want
 		w.mu.Unlock()
 
-		result, err := w.write(ctx, base, want)
+		var result *corev1.Pod
+		err := guard.Call("write of a pod's status", func() (err error) {
+			result, err = w.write(ctx, base, want)
+			return err
+		})
 		w.mu.Lock()
 		switch {
 		case err == nil:

@@ -59,3 +59,30 @@ func TestWriterWritesOnlyDifferences(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+func TestWriterOutlivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: "u", ResourceVersion: "1"}}
+		client := fake.NewClientset(pod)
+		var patches atomic.Int32
+		client.PrependReactor("patch", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			if patches.Add(1) == 1 {
+				panic("once")
+			}
+			return false, nil, nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		w := NewWriter(client)
+		go w.Run(ctx)
+		synctest.Wait()
+		w.Set(pod, corev1.PodStatus{Phase: corev1.PodRunning})
+		if err := w.Wait(ctx, "u"); err != nil {
+			t.Fatal(err)
+		}
+		if got := written(t, client); got.Phase != corev1.PodRunning {
+			t.Errorf("after a panic the status is %+v", got)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}

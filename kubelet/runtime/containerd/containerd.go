@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/coracle-k8s/coracle/generated/runtime"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // namespace is where the container runtime interface keeps images and containers within containerd.
@@ -117,7 +118,9 @@ func unpackAside(l layout) (<-chan error, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(l.programs); errors.Is(err, fs.ErrNotExist) {
-		go func() { done <- unpack(l) }()
+		guard.Go("unpacking of programs", func() {
+			done <- guard.Call("unpacking of programs", func() error { return unpack(l) })
+		})
 		return done, nil
 	}
 	done <- nil
@@ -168,10 +171,10 @@ func (r *Runtime) serve(ctx context.Context, c Config, l layout, h host) error {
 		}
 	}
 	ready := make(chan struct{})
-	go func() {
+	guard.Go("start of containerd", func() {
 		defer close(ready)
 		s.Wait()
-	}()
+	})
 	select {
 	case <-ready:
 		return nil

@@ -14,6 +14,8 @@ import (
 	types "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/ttrpc"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // recordExits writes down how those containers ended that ended while no server ran. Their shims know. containerd, when it
@@ -25,15 +27,15 @@ func recordExits(ctx context.Context, l layout, unseen func(container string, er
 	var all errgroup.Group
 	all.SetLimit(8)
 	for _, record := range records {
-		all.Go(func() error {
+		all.Go(guard.Func("record of an exit", func() error {
 			id := filepath.Base(filepath.Dir(record))
 			if err := recordExit(ctx, l, id, record); err != nil {
 				unseen(id, err)
 			}
 			return nil
-		})
+		}))
 	}
-	_ = all.Wait() // nothing returns an error
+	_ = all.Wait() // nothing returns an error, but by a panic, which is logged
 }
 
 func recordExit(ctx context.Context, l layout, id, record string) error {
