@@ -17,21 +17,30 @@ type batch struct {
 	grace    int64
 }
 
-// act carries out the plan beside the loop, unless a batch is under way that need not make way for it.
-func (w *worker) act(ctx context.Context, f facts, p plan) (again time.Duration, gone bool, err error) {
-	grace := graceSeconds(f.pod)
+// underWay is the batch that has not ended, nil where there is none.
+func (w *worker) underWay() *batch {
 	w.mu.Lock()
-	b := w.batch
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	if w.batch == nil {
+		return nil
+	}
+	select {
+	case <-w.batch.done:
+		return nil
+	default:
+		return w.batch
+	}
+}
+
+// act carries out the plan beside the loop. While b, the batch that was under way when the worker looked at the runtime, did what it did,
+// the picture was not a whole one: the end of the batch makes the worker look again. It may be made to end sooner.
+func (w *worker) act(ctx context.Context, f facts, p plan, b *batch) (again time.Duration, gone bool, err error) {
+	grace := graceSeconds(f.pod)
 	if b != nil {
-		select {
-		case <-b.done:
-		default:
-			if p.finishing && (!b.stopping || grace < b.grace) {
-				b.cancel()
-			}
-			return p.wake, false, nil
+		if p.finishing && (!b.stopping || grace < b.grace) {
+			b.cancel()
 		}
+		return p.wake, false, nil
 	}
 	if p.done {
 		gone, err = w.conclude(ctx, f)

@@ -29,6 +29,8 @@ type testRuntime struct {
 	stopping   error
 	stops      int
 	lists      int
+	// slowStart and slowList are how long it takes to start a container, and to answer what there is.
+	slowStart, slowList time.Duration
 	// calls are what was asked for, in order: create main/0, remove main/0.
 	calls []string
 	// events are sent to whoever listens.
@@ -120,6 +122,7 @@ func (r *testRuntime) RemovePodSandbox(_ context.Context, id string) error {
 
 func (r *testRuntime) ListContainers(_ context.Context, f *runtimeapi.ContainerFilter) (list []*runtimeapi.Container, _ error) {
 	r.mu.Lock()
+	defer func(slow time.Duration) { time.Sleep(slow) }(r.slowList)
 	defer r.mu.Unlock()
 	r.lists++
 	for _, c := range r.containers {
@@ -132,6 +135,7 @@ func (r *testRuntime) ListContainers(_ context.Context, f *runtimeapi.ContainerF
 
 func (r *testRuntime) ContainerStatus(_ context.Context, id string, _ bool) (*runtimeapi.ContainerStatusResponse, error) {
 	r.mu.Lock()
+	defer func(slow time.Duration) { time.Sleep(slow) }(r.slowList)
 	defer r.mu.Unlock()
 	if c := r.find(id); c != nil {
 		return &runtimeapi.ContainerStatusResponse{Status: proto.Clone(c.ContainerStatus).(*runtimeapi.ContainerStatus)}, nil
@@ -165,6 +169,9 @@ func (r *testRuntime) CreateContainer(_ context.Context, sandbox string, c *runt
 func (r *testRuntime) StartContainer(_ context.Context, id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.mu.Unlock()
+	time.Sleep(r.slowStart)
+	r.mu.Lock()
 	c := r.find(id)
 	c.StartedAt = time.Now().UnixNano()
 	if err := r.starting[c.Metadata.Name]; err != nil {

@@ -153,6 +153,7 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 	w.mu.Lock()
 	earlier := w.seen
 	w.mu.Unlock()
+	underWay := w.underWay()
 	observed, err := w.observer.Observe(ctx, w.uid, earlier)
 	if err != nil {
 		return 0, false, err
@@ -177,7 +178,7 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 	if !f.removed {
 		w.report(f, p, pending)
 	}
-	return w.act(ctx, f, p)
+	return w.act(ctx, f, p, underWay)
 }
 
 func (w *worker) facts(observed *runtime.Pod) facts {
