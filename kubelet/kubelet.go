@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/containerd/containerd/v2/pkg/apparmor"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis"
 
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/images"
@@ -87,6 +89,8 @@ type Config struct {
 	MaxPods int
 	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
 	EvictionHard string
+	// UnsafeSysctls are those that Pods may set besides the safe ones, as admission.ParseSysctls reads them.
+	UnsafeSysctls []string
 	// CPUs and MemoryBytes limit what the node offers; 0 is all that the machine has.
 	CPUs, MemoryBytes int64
 }
@@ -118,6 +122,7 @@ func (c Config) withDefaults() Config {
 type Kubelet struct {
 	Config
 	thresholds []eviction.Threshold
+	sysctls    *admission.Sysctls
 	ready      chan struct{}
 }
 
@@ -138,7 +143,11 @@ func New(c Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubelet: reading eviction thresholds: %w", err)
 	}
-	return &Kubelet{Config: c, thresholds: thresholds, ready: make(chan struct{})}, nil
+	sysctls, err := admission.ParseSysctls(c.UnsafeSysctls)
+	if err != nil {
+		return nil, fmt.Errorf("kubelet: reading which sysctls are allowed: %w", err)
+	}
+	return &Kubelet{Config: c, thresholds: thresholds, sysctls: sysctls, ready: make(chan struct{})}, nil
 }
 
 // Ready is closed when the API holds a Node that is ready: from then on Pods bound to it run.
@@ -297,6 +306,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,
 		Images: puller, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: p.groups, Probes: p.probes,
 		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
+		Admission:      &admission.Node{Sysctls: k.sysctls, Pressure: func(kind corev1.NodeConditionType) bool { return p.evictor.Pressure(kind) }, AppArmor: apparmor.HostSupports},
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,
 		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),

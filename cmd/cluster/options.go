@@ -15,6 +15,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/node"
+	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 )
 
@@ -49,6 +50,8 @@ type Options struct {
 	RuntimeEndpoint string
 	// EvictionHard is when Pods must go because the node is short of something, as eviction.ParseThresholds reads it.
 	EvictionHard string
+	// UnsafeSysctls are what Pods of this node may set besides safe ones, as admission.ParseSysctls reads them.
+	UnsafeSysctls []string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
 
@@ -249,6 +252,9 @@ func (o *Options) checkNames() error {
 		if _, err := eviction.ParseThresholds(o.EvictionHard); err != nil {
 			return fmt.Errorf("--eviction-hard: %w", err)
 		}
+	}
+	if _, err := admission.ParseSysctls(o.UnsafeSysctls); err != nil {
+		return fmt.Errorf("--allowed-unsafe-sysctls: %w", err)
 	}
 	for _, u := range o.EtcdServers {
 		if !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") {

@@ -37,6 +37,6 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		Objects:      api.Objects, RuntimeEndpoint: o.runtimeEndpoint(), SandboxSeccomp: o.sandboxSeccomp(), CgroupRoot: o.CgroupRoot,
 		ClusterDNS: []netip.Addr{api.Cluster.DNS}, ClusterDomain: api.Cluster.Domain, Port: int32(o.KubeletPort),
 		Certificate: api.Certificate, ClientCA: api.ClientCA, ServerUser: api.ServerUser,
-		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard,
+		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, UnsafeSysctls: o.UnsafeSysctls,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	RuntimeEndpoint string
 	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
 	EvictionHard string
+	// UnsafeSysctls are what Pods may set besides safe ones, as admission.ParseSysctls reads them.
+	UnsafeSysctls []string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
 }
@@ -58,6 +61,9 @@ func (o *Options) Complete() (err error) {
 		if _, err := eviction.ParseThresholds(o.EvictionHard); err != nil {
 			return fmt.Errorf("--eviction-hard: %w", err)
 		}
+	}
+	if _, err := admission.ParseSysctls(o.UnsafeSysctls); err != nil {
+		return fmt.Errorf("--allowed-unsafe-sysctls: %w", err)
 	}
 	if o.Name == "" {
 		name, _ := os.Hostname() // an empty name is refused below

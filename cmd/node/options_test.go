@@ -11,14 +11,15 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		o    Options
 		want string // in the error; "" for none
 	}{
-		"a name":                {Options{Name: "n"}, ""},
-		"a name with a space":   {Options{Name: "my node"}, "--node-name"},
-		"an address":            {Options{Name: "n", IP: "192.0.2.7"}, ""},
-		"an address that is no": {Options{Name: "n", IP: "me"}, "--node-ip"},
-		"every address":         {Options{Name: "n", IP: "0.0.0.0"}, "--node-ip"},
-		"an IPv6 address":       {Options{Name: "n", IP: "2001:db8::1"}, "--node-ip"},
-		"a relative cgroup":     {Options{Name: "n", CgroupRoot: "pods"}, "--cgroup-root"},
-		"a port too high":       {Options{Name: "n", KubeletPort: 65536}, "--kubelet-port"},
+		"a name":                        {Options{Name: "n"}, ""},
+		"a name with a space":           {Options{Name: "my node"}, "--node-name"},
+		"an address":                    {Options{Name: "n", IP: "192.0.2.7"}, ""},
+		"an address that is no":         {Options{Name: "n", IP: "me"}, "--node-ip"},
+		"every address":                 {Options{Name: "n", IP: "0.0.0.0"}, "--node-ip"},
+		"an IPv6 address":               {Options{Name: "n", IP: "2001:db8::1"}, "--node-ip"},
+		"a sysctl of the whole machine": {Options{Name: "n", UnsafeSysctls: []string{"kernel.shm*", "vm.swappiness"}}, "--allowed-unsafe-sysctls"},
+		"a relative cgroup":             {Options{Name: "n", CgroupRoot: "pods"}, "--cgroup-root"},
+		"a port too high":               {Options{Name: "n", KubeletPort: 65536}, "--kubelet-port"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := test.o

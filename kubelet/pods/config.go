@@ -10,6 +10,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -101,6 +102,8 @@ type Config struct {
 	ServicesSynced func() bool
 	// Node returns the Node as registered, for admission and for fields that Pods may see.
 	Node func() *corev1.Node
+	// Admission says which Pods can run here.
+	Admission *admission.Node
 	// RuntimeHandler returns the runtime's handler of a Pod's RuntimeClass.
 	RuntimeHandler func(pod *corev1.Pod) (string, error)
 	// RuntimeName is the scheme of container IDs.

@@ -18,6 +18,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -59,7 +60,7 @@ func newTestNode(t *testing.T, dir string, known []*corev1.Pod, change ...func(*
 	c := Config{
 		NodeName: "n", HostIPs: []string{"1.1.1.1"}, Client: client, Recorder: n.events, Runtime: n.runtime, Images: n.images, Volumes: n.volumes,
 		ImageUser: func(context.Context, string) (*int64, string, error) { return new(int64), "", nil },
-		Resources: testResources{}, Probes: n.probes, Status: writer, Node: func() *corev1.Node { return n.node },
+		Resources: testResources{}, Probes: n.probes, Status: writer, Node: func() *corev1.Node { return n.node }, Admission: &admission.Node{},
 		Services: func() []*corev1.Service { return nil }, ServicesSynced: func() bool { return true },
 		RuntimeHandler: func(*corev1.Pod) (string, error) { return "", nil }, RuntimeName: "test", ResolvConf: "/dev/null",
 		PodsDir: filepath.Join(dir, "pods"), PodLogsDir: filepath.Join(dir, "logs"), ContainerLogsDir: filepath.Join(dir, "links"),

@@ -47,6 +47,7 @@ func New(c Config) *Manager {
 // Run works until ctx ends, and returns when all workers have. Containers keep running. Update must have been called
 // for every Pod that the API has before Run: what else the runtime holds is removed.
 func (m *Manager) Run(ctx context.Context) {
+	m.readmit(ctx)
 	m.mu.Lock()
 	m.ctx = ctx
 	for _, w := range m.workers {

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 )
 
@@ -91,49 +90,5 @@ func TestHostsFile(t *testing.T) {
 		if !slices.Contains(strings.Split(got, "\n"), line) {
 			t.Errorf("lacks %q:\n%s", line, got)
 		}
-	}
-}
-
-func TestFits(t *testing.T) {
-	node := &corev1.Node{}
-	node.Labels = map[string]string{"zone": "a"}
-	node.Status.Allocatable = corev1.ResourceList{"cpu": quantity("2"), "memory": quantity("1Gi"), "pods": quantity("2")}
-	asks := func(uid, cpu string, port int32) *corev1.Pod {
-		p := &corev1.Pod{}
-		p.Name, p.UID = uid, types.UID(uid)
-		p.Spec.Containers = []corev1.Container{{
-			Name: "c", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": quantity(cpu)}},
-			Ports: []corev1.ContainerPort{{HostPort: port, Protocol: corev1.ProtocolTCP}},
-		}}
-		return p
-	}
-	tests := []struct {
-		name   string
-		pod    *corev1.Pod
-		others []*corev1.Pod
-		want   string
-	}{
-		{"alone", asks("a", "2", 80), nil, ""},
-		{"beside", asks("a", "1", 80), []*corev1.Pod{asks("b", "1", 81)}, ""},
-		{"too much", asks("a", "1500m", 0), []*corev1.Pod{asks("b", "1", 0)}, "OutOfcpu"},
-		{"too many", asks("a", "0", 0), []*corev1.Pod{asks("b", "0", 0), asks("c", "0", 0)}, "OutOfpods"},
-		{"the same port", asks("a", "0", 80), []*corev1.Pod{asks("b", "0", 80)}, "NodePorts"},
-		{"itself does not count", asks("a", "2", 80), []*corev1.Pod{asks("a", "2", 80)}, ""},
-		{"elsewhere", func() *corev1.Pod {
-			p := asks("a", "0", 0)
-			p.Spec.NodeSelector = map[string]string{"zone": "b"}
-			return p
-		}(), nil, "NodeAffinity"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := ""
-			if v := fits(tt.pod, node, tt.others); v != nil {
-				got = v.Reason
-			}
-			if got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
 	}
 }

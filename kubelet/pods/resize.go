@@ -9,6 +9,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
@@ -23,9 +24,9 @@ func (resize) key() string { return "resize" }
 
 // entitled returns the Pod with the resources that the node has granted it, and why it has not granted what the
 // specification asks for. A Pod that never ran here is granted what it asks for: admission has seen to that.
-func (w *worker) entitled(pod *corev1.Pod, observed *runtime.Pod) (*corev1.Pod, *corev1.PodCondition) {
+func (w *worker) entitled(ctx context.Context, pod *corev1.Pod, observed *runtime.Pod) (*corev1.Pod, *corev1.PodCondition) {
 	w.mu.Lock()
-	if w.granted == nil {
+	if !w.recalled {
 		w.recall(pod, observed)
 	}
 	granted := w.granted
@@ -40,14 +41,17 @@ func (w *worker) entitled(pod *corev1.Pod, observed *runtime.Pod) (*corev1.Pod, 
 	w.mu.Lock()
 	w.granted = want
 	w.mu.Unlock()
+	w.record(ctx)
 	if len(observed.Containers) > 0 {
 		w.event(pod, nil, corev1.EventTypeNormal, "ResizeStarted", "Pod resize started: generation %d", pod.Generation)
 	}
 	return pod, nil
 }
 
-// recall finds out what an earlier process granted and gave: the API remembers. The lock is held.
+// recall finds out what an earlier process granted and gave: what it recorded, or else what the API remembers. The lock is held.
 func (w *worker) recall(pod *corev1.Pod, observed *runtime.Pod) {
+	w.recalled = true
+	recorded := w.granted
 	w.granted = resourcesOf(pod)
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
 		for i := range list {
@@ -62,6 +66,11 @@ func (w *worker) recall(pod *corev1.Pod, observed *runtime.Pod) {
 			}
 		}
 	}
+	for name, granted := range recorded {
+		if _, ok := w.granted[name]; ok {
+			w.granted[name] = granted
+		}
+	}
 }
 
 // grantable returns nil where the node has room for what the Pod asks for now.
@@ -71,23 +80,16 @@ func (w *worker) grantable(pod *corev1.Pod) *corev1.PodCondition {
 		return nil
 	}
 	condition := &corev1.PodCondition{Type: corev1.PodResizePending, Status: corev1.ConditionTrue, ObservedGeneration: pod.Generation}
-	if verdict := fits(requestsOnly(pod), node, nil); verdict != nil && strings.HasPrefix(verdict.Reason, "OutOf") {
-		condition.Reason, condition.Message = corev1.PodReasonInfeasible, strings.Replace(verdict.Message, "Pod was rejected: Node didn't have enough resource", "Node didn't have enough capacity", 1)
+	if refusal := admission.Resources(admission.Request{Pod: pod, Node: node}); refusal != nil {
+		condition.Reason = corev1.PodReasonInfeasible
+		condition.Message = strings.Replace(refusal.Message, "Node didn't have enough resource", "Node didn't have enough capacity", 1)
 		return condition
 	}
-	if verdict := fits(requestsOnly(pod), node, w.acceptedPods()); verdict != nil && strings.HasPrefix(verdict.Reason, "OutOf") {
-		condition.Reason, condition.Message = corev1.PodReasonDeferred, strings.TrimPrefix(verdict.Message, "Pod was rejected: ")
+	if refusal := admission.Resources(admission.Request{Pod: pod, Node: node, Others: w.acceptedPods()}); refusal != nil {
+		condition.Reason, condition.Message = corev1.PodReasonDeferred, refusal.Message
 		return condition
 	}
 	return nil
-}
-
-// requestsOnly is the Pod without what a resize does not change, so that only its requests are weighed.
-func requestsOnly(pod *corev1.Pod) *corev1.Pod {
-	copied := *pod
-	copied.Status = corev1.PodStatus{}
-	copied.Spec.NodeSelector, copied.Spec.Affinity = nil, nil
-	return &copied
 }
 
 func resourcesOf(pod *corev1.Pod) map[string]corev1.ResourceRequirements {

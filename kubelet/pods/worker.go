@@ -40,10 +40,14 @@ type worker struct {
 	batch    *batch
 	pauses   pauses
 	accepted bool
+	leaving  []*worker // of the Pods whose place this one takes
+	// verdictTold says that the verdict was recorded.
+	verdictTold bool
 	// volumesKept says that this process keeps the Pod's volumes up to date.
 	volumesKept bool
 	// granted is what the Pod may use, by container; it lags behind the specification while a resize waits.
 	granted       map[string]corev1.ResourceRequirements
+	recalled      bool
 	resizeFailure string
 }
 
@@ -164,14 +168,18 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 	f := w.facts(observed)
 	var pending *corev1.PodCondition
 	if !f.removed {
-		f.pod, pending = w.entitled(f.pod, observed)
+		f.pod, pending = w.entitled(ctx, f.pod, observed)
 	}
-	if verdict := w.admit(f); verdict != nil {
+	if verdict := w.admit(ctx, f); verdict != nil {
 		f.verdict = verdict
 	}
 	p := decide(f)
 	if p.verdict != nil {
 		w.judgeQuietly(f.pod, p.verdict)
+	}
+	if !p.finishing && w.waits() {
+		p.actions = nil
+		p.lookAgain(leaveEvery)
 	}
 	w.watchProbes(f, p)
 	w.tellBackoffs(f, p)
@@ -217,8 +225,8 @@ func hasStarted(s *corev1.PodStatus, id string) bool {
 // judgeQuietly remembers a verdict and records it once.
 func (w *worker) judgeQuietly(pod *corev1.Pod, v *status.Verdict) {
 	w.mu.Lock()
-	first := w.verdict == nil
-	w.verdict = v
+	first := !w.verdictTold
+	w.verdict, w.verdictTold = v, true
 	w.mu.Unlock()
 	if !first {
 		return
