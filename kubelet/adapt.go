@@ -7,6 +7,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -16,11 +18,21 @@ import (
 // newImages pulls images for Pods.
 func (k *Kubelet) newImages(p *parts) pods.Images {
 	return puller{images.NewPuller(images.Config{
-		Service: p.images, Secret: k.Objects.Secret, Used: p.collector.Used,
+		Service: p.images, Secret: k.Objects.Secret, Rights: p.rights, Used: p.collector.Used,
 		Event: func(about *corev1.ObjectReference, eventType, reason, message string) {
 			p.recorder.Event(about, eventType, reason, message)
 		},
 	}), p.collector}
+}
+
+// seenImages tells those who remember something of images which there are.
+func seenImages(ctx context.Context, p *parts) func([]*runtimeapi.Image) {
+	return func(images []*runtimeapi.Image) {
+		p.collector.Seen(images)
+		if err := p.rights.Seen(images); err != nil {
+			klog.FromContext(ctx).Error(err, "Forgetting images that are gone")
+		}
+	}
 }
 
 // puller makes the reasons of missing images those of waiting containers.

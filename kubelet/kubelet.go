@@ -68,6 +68,8 @@ type Config struct {
 	// RootDir holds Pods' directories; /var/lib/kubelet unless set. PodLogsDir is /var/log/pods and ContainerLogsDir
 	// /var/log/containers unless set.
 	RootDir, PodLogsDir, ContainerLogsDir string
+	// PullRecordsDir keeps whose credentials images were pulled with: one for each container runtime. RootDir/image_manager unless set.
+	PullRecordsDir string
 	// CgroupRoot is the control group that all Pods are below; / unless set.
 	CgroupRoot    string
 	ClusterDNS    []netip.Addr
@@ -103,6 +105,7 @@ func (c Config) withDefaults() Config {
 	}
 	set(&c.ImageEndpoint, c.RuntimeEndpoint)
 	set(&c.RootDir, "/var/lib/kubelet")
+	set(&c.PullRecordsDir, filepath.Join(c.RootDir, "image_manager"))
 	set(&c.PodLogsDir, "/var/log/pods")
 	set(&c.ContainerLogsDir, "/var/log/containers")
 	set(&c.CgroupRoot, "/")
@@ -159,6 +162,7 @@ type parts struct {
 	images  cri.ImageManagerService
 	// imagesDir is on the images' file system, where that is known. The evictor's alone.
 	imagesDir string
+	rights    *images.Rights
 	collector *images.Collector
 	recorder  record.EventRecorder
 	status    *status.Writer
@@ -262,6 +266,10 @@ func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
 		return nil, nil, err
 	}
 	p.groups = groups
+	if p.rights, err = images.LoadRights(ctx, k.PullRecordsDir, p.images); err != nil {
+		closeAll()
+		return nil, nil, err
+	}
 	k.wire(ctx, p, version.RuntimeName, version.RuntimeVersion, recursive)
 	return p, closeAll, nil
 }
@@ -270,7 +278,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 	p.collector = k.newCollector(p)
 	p.node = node.New(node.Config{
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
-		SeenImages:  p.collector.Seen,
+		SeenImages:  seenImages(ctx, p),
 		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
 		Offer: k.offer(), KubeletVersion: Version,
 		Pressure: func() node.Pressure {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"net/netip"
+	"path/filepath"
 
 	nodev1 "k8s.io/api/node/v1"
 
@@ -38,5 +39,7 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		ClusterDNS: []netip.Addr{api.Cluster.DNS}, ClusterDomain: api.Cluster.Domain, Port: int32(o.KubeletPort),
 		Certificate: api.Certificate, ClientCA: api.ClientCA, ServerUser: api.ServerUser,
 		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, UnsafeSysctls: o.UnsafeSysctls,
+		// Beside the images, so that records and images are of one another.
+		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"),
 	}
 }

@@ -20,8 +20,8 @@ import (
 type Keyring struct{ entries []keyringEntry }
 
 type keyringEntry struct {
-	place string // host[:port][/path], the host with shell patterns in its labels
-	auth  *runtimeapi.AuthConfig
+	place      string // host[:port][/path], the host with shell patterns in its labels
+	credential *Credential
 }
 
 // login is one entry of docker's configuration file.
@@ -56,7 +56,7 @@ func (k *Keyring) Add(secret *corev1.Secret) error {
 		if err != nil {
 			return fmt.Errorf("entry %s: %w", place, err)
 		}
-		k.entries = append(k.entries, keyringEntry{trim(place), auth})
+		k.entries = append(k.entries, keyringEntry{trim(place), newCredential(auth, secret)})
 	}
 	// The more exact first: a longer path sorts after its beginning.
 	slices.SortStableFunc(k.entries, func(a, b keyringEntry) int { return strings.Compare(b.place, a.place) })
@@ -101,16 +101,16 @@ func trim(place string) string {
 }
 
 // Lookup returns the credentials that fit an image, the most exact place's first.
-func (k *Keyring) Lookup(image string) []*runtimeapi.AuthConfig {
+func (k *Keyring) Lookup(image string) []*Credential {
 	named, err := reference.ParseDockerRef(image)
 	if err != nil {
 		return nil
 	}
-	var found []*runtimeapi.AuthConfig
+	var found []*Credential
 	for _, place := range placesOf(named) {
 		for _, e := range k.entries {
-			if fits(e.place, place) && !slices.Contains(found, e.auth) {
-				found = append(found, e.auth)
+			if fits(e.place, place) && !slices.Contains(found, e.credential) {
+				found = append(found, e.credential)
 			}
 		}
 	}

@@ -43,14 +43,14 @@ func TestKeyring(t *testing.T) {
 	} {
 		var got []string
 		for _, a := range ring.Lookup(image) {
-			got = append(got, a.Username)
+			got = append(got, a.Auth.Username)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", image, got, want)
 		}
 	}
-	if a := ring.Lookup("localhost:5000/a"); a[0].Password != "a:b" {
-		t.Errorf("a password with a colon became %q", a[0].Password)
+	if a := ring.Lookup("localhost:5000/a"); a[0].Auth.Password != "a:b" {
+		t.Errorf("a password with a colon became %q", a[0].Auth.Password)
 	}
 }
 

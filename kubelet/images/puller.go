@@ -15,6 +15,7 @@ import (
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	crierrors "k8s.io/cri-api/pkg/errors"
+	"k8s.io/klog/v2"
 )
 
 // Why an image is not there: the reasons that a waiting container shows.
@@ -62,6 +63,8 @@ type Config struct {
 	Event func(about *corev1.ObjectReference, eventType, reason, message string)
 	// Parallel is how many images are pulled at a time; 1 unless set.
 	Parallel int
+	// Rights say who may use an image that is there; nil is anybody.
+	Rights *Rights
 	// Used is told of each image that a container is about to use, by its ID; may be nil.
 	Used func(id string)
 }
@@ -115,11 +118,12 @@ func (p *Puller) Ensure(ctx context.Context, r Request) (string, error) {
 			p.event(r, corev1.EventTypeWarning, "InspectFailed", fmt.Sprintf("Failed to inspect image %q: %v", name, err))
 			return "", &Error{Reason: ReasonInspect, Retry: time.Now().Add(firstDelay), Err: fmt.Errorf("inspecting image %q: %w", name, err)}
 		}
-		if id != "" {
+		if p.may(ctx, spec, r, id) {
 			p.event(r, corev1.EventTypeNormal, "Pulled", fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", r.Image))
 			return id, nil
 		}
 	}
+	// Who may not have an image is not told that it is there.
 	if r.Policy == corev1.PullNever {
 		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", r.Image)
 		p.event(r, corev1.EventTypeWarning, "ErrImageNeverPull", message)
@@ -162,8 +166,25 @@ func (p *Puller) present(ctx context.Context, spec *runtimeapi.ImageSpec) (strin
 	if s.Image == nil {
 		return "", nil
 	}
-	p.used(s.Image.Id)
 	return s.Image.Id, nil
+}
+
+// may says whether an image is there and the Pod could have pulled it.
+func (p *Puller) may(ctx context.Context, spec *runtimeapi.ImageSpec, r Request, id string) bool {
+	if id == "" || p.Rights == nil {
+		return id != ""
+	}
+	may, err := p.Rights.May(spec.Image, id, func() []*Credential {
+		credentials, _ := p.credentials(r.Pod, spec.Image) // what is wrong with secrets is said when pulling with them
+		return credentials
+	})
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Looking for a Pod's right to an image", "pod", klog.KObj(r.Pod), "image", spec.Image)
+	}
+	if may {
+		p.used(id)
+	}
+	return may
 }
 
 func (p *Puller) used(id string) {
@@ -183,7 +204,7 @@ func (p *Puller) pull(ctx context.Context, spec *runtimeapi.ImageSpec, r Request
 		return "", ctx.Err()
 	}
 	if r.Policy != corev1.PullAlways { // another Pod's pull may have brought it meanwhile
-		if id, err := p.present(ctx, spec); err == nil && id != "" {
+		if id, err := p.present(ctx, spec); err == nil && p.may(ctx, spec, r, id) {
 			return id, nil
 		}
 	}
@@ -203,23 +224,45 @@ func (p *Puller) pull(ctx context.Context, spec *runtimeapi.ImageSpec, r Request
 	return id, nil
 }
 
+// pullWith pulls and records who may use the image from now on.
 func (p *Puller) pullWith(ctx context.Context, spec *runtimeapi.ImageSpec, r Request) (string, error) {
 	credentials, failed := p.credentials(r.Pod, spec.Image)
-	if len(credentials) == 0 {
-		credentials = []*runtimeapi.AuthConfig{nil}
+	if p.Rights == nil {
+		id, _, err := p.try(ctx, spec, r, credentials, failed)
+		return id, err
 	}
-	for _, auth := range credentials {
+	if err := p.Rights.Begin(spec.Image); err != nil {
+		return "", err
+	}
+	id, with, err := p.try(ctx, spec, r, credentials, failed)
+	// An image that is there is used. Until what could not be written is, others must pull it too.
+	if recorded := p.Rights.End(spec.Image, id, with); recorded != nil {
+		klog.FromContext(ctx).Error(recorded, "Recording a pull", "image", spec.Image)
+	}
+	return id, err
+}
+
+// try pulls with each credential until one fits, with none if there is none. It returns what fitted.
+func (p *Puller) try(ctx context.Context, spec *runtimeapi.ImageSpec, r Request, credentials []*Credential, failed []error) (string, *Credential, error) {
+	if len(credentials) == 0 {
+		credentials = []*Credential{nil}
+	}
+	for _, c := range credentials {
+		var auth *runtimeapi.AuthConfig
+		if c != nil {
+			auth = c.Auth
+		}
 		id, err := p.Service.PullImage(ctx, spec, auth, r.Sandbox)
 		if err == nil {
-			return id, nil
+			return id, c, nil
 		}
 		failed = append(failed, err)
 	}
-	return "", errors.Join(failed...)
+	return "", nil, errors.Join(failed...)
 }
 
 // credentials are those of the Pod's secrets that fit an image, and what is wrong with the secrets.
-func (p *Puller) credentials(pod *corev1.Pod, image string) ([]*runtimeapi.AuthConfig, []error) {
+func (p *Puller) credentials(pod *corev1.Pod, image string) ([]*Credential, []error) {
 	var ring Keyring
 	var failed []error
 	for _, ref := range pod.Spec.ImagePullSecrets {
