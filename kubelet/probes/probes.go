@@ -5,6 +5,7 @@ package probes
 import (
 	"container/heap"
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
@@ -163,9 +165,27 @@ func (p *Probes) add(k key, t Target, spec *corev1.Probe, started time.Time) {
 	q := &probe{key: k, target: t, spec: spec, period: time.Duration(max(spec.PeriodSeconds, 1)) * time.Second, index: -1}
 	q.at = started.Add(time.Duration(spec.InitialDelaySeconds) * time.Second)
 	p.probes[k] = q
+	if k.kind == Startup && reportedStarted(t) {
+		p.find(q, true)
+		return
+	}
 	if k.kind == Startup || t.Container.StartupProbe == nil || p.findings[k.container][Startup] {
 		p.schedule(q)
 	}
+}
+
+// reportedStarted says whether this instance of a container was known to have started, by this process or an earlier one. Then it is
+// not asked again: what its startup probe looks for may be long gone.
+func reportedStarted(t Target) bool {
+	for _, list := range [][]corev1.ContainerStatus{t.Pod.Status.ContainerStatuses, t.Pod.Status.InitContainerStatuses} {
+		for _, s := range list {
+			_, id, _ := strings.Cut(s.ContainerID, "://")
+			if s.Name == t.Container.Name && id == t.ContainerID && s.Started != nil {
+				return *s.Started
+			}
+		}
+	}
+	return false
 }
 
 func (p *Probes) schedule(q *probe) {
@@ -195,7 +215,7 @@ func (p *Probes) drop(k key) {
 
 // Run asks until ctx ends, and returns when the last question was answered.
 func (p *Probes) Run(ctx context.Context) {
-	var asking sync.WaitGroup
+	var asking guard.Group
 	defer asking.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -215,7 +235,7 @@ func (p *Probes) Run(ctx context.Context) {
 }
 
 // askDue asks what is due and returns how long nothing else is; -1 where nothing waits.
-func (p *Probes) askDue(ctx context.Context, asking *sync.WaitGroup) time.Duration {
+func (p *Probes) askDue(ctx context.Context, asking *guard.Group) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.due) > 0 {
@@ -225,7 +245,7 @@ func (p *Probes) askDue(ctx context.Context, asking *sync.WaitGroup) time.Durati
 		}
 		heap.Pop(&p.due)
 		target := q.target
-		asking.Go(func() { p.ask(ctx, q, target) })
+		asking.Go("probing", func() { p.ask(ctx, q, target) })
 	}
 	return -1
 }
@@ -233,7 +253,7 @@ func (p *Probes) askDue(ctx context.Context, asking *sync.WaitGroup) time.Durati
 func (p *Probes) ask(ctx context.Context, q *probe, t Target) {
 	timeout := time.Duration(max(q.spec.TimeoutSeconds, 1)) * time.Second
 	limited, cancel := context.WithTimeout(ctx, timeout)
-	outcome, output := p.checker.Check(limited, t, q.spec)
+	outcome, output := p.check(limited, t, q.spec)
 	cancel()
 	if ctx.Err() != nil {
 		return
@@ -254,6 +274,18 @@ func (p *Probes) ask(ctx context.Context, q *probe, t Target) {
 	if p.settle(q, outcome == Healthy || outcome == Warned) {
 		p.onChange(q.key.pod)
 	}
+}
+
+// check asks. A question that panics could not be asked, and is asked again.
+func (p *Probes) check(ctx context.Context, t Target, spec *corev1.Probe) (outcome Outcome, output string) {
+	err := guard.Call("asking a container", func() error {
+		outcome, output = p.checker.Check(ctx, t, spec)
+		return nil
+	})
+	if err != nil {
+		return Broken, err.Error()
+	}
+	return outcome, output
 }
 
 // again schedules the next question, with no answer to the last.

@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,7 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -204,5 +208,107 @@ func TestHTTPProbes(t *testing.T) {
 	server.Close()
 	if got, _ := NewChecker(nil).Check(t.Context(), target, tcp); got != Unhealthy {
 		t.Errorf("tcp of a closed port: %s", got)
+	}
+}
+
+// A startup probe looks for something that may be gone once the container has started: a restarted kubelet believes what it reported.
+func TestNoStartupProbeOfWhatHasStarted(t *testing.T) {
+	started, not := true, false
+	for name, c := range map[string]struct {
+		reported *corev1.ContainerStatus
+		asked    bool
+	}{
+		"reported as started":  {&corev1.ContainerStatus{Name: "c", ContainerID: "containerd://id", Started: &started}, false},
+		"reported as starting": {&corev1.ContainerStatus{Name: "c", ContainerID: "containerd://id", Started: &not}, true},
+		"another instance":     {&corev1.ContainerStatus{Name: "c", ContainerID: "containerd://before", Started: &started}, true},
+		"never reported":       {nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{answer: map[string]Outcome{"startup": Unhealthy, "live": Healthy}, asked: map[string]int{}}
+				p := New(s, "", nil, func(types.UID) {})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go p.Run(ctx)
+				pod := &corev1.Pod{}
+				pod.UID = "u"
+				pod.Spec.Containers = []corev1.Container{{Name: "c", StartupProbe: probeOf("startup", 1, 3), LivenessProbe: probeOf("live", 1, 3)}}
+				if c.reported != nil {
+					pod.Status.ContainerStatuses = []corev1.ContainerStatus{*c.reported}
+				}
+				observed := &runtime.Pod{Containers: []*runtime.Container{{ID: "id", Name: "c", State: runtime.Running, StartedAt: time.Now()}}}
+				p.Watch(pod, observed)
+				p.Watch(pod, observed)
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				startup, _, live := p.Findings("id")
+				if asked := s.count("startup") > 0; asked != c.asked || startup == nil || *startup == c.asked || (live != nil) == c.asked {
+					t.Errorf("asked %v, found %v %v", s.asked, startup, live)
+				}
+			})
+		})
+	}
+}
+
+// panics cannot be asked the first time.
+type panics struct{ times atomic.Int32 }
+
+func (p *panics) Check(context.Context, Target, *corev1.Probe) (Outcome, string) {
+	if p.times.Add(1) == 1 {
+		panic("a checker's fault")
+	}
+	return Healthy, ""
+}
+
+func TestAProbeIsAskedAgainAfterAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(&panics{}, "", nil, func(types.UID) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go p.Run(ctx)
+		pod := &corev1.Pod{}
+		pod.Spec.Containers = []corev1.Container{{Name: "c", ReadinessProbe: probeOf("ready", 1, 3)}}
+		p.Watch(pod, &runtime.Pod{Containers: []*runtime.Container{{ID: "id", Name: "c", State: runtime.Running, StartedAt: time.Now()}}})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if _, ready, _ := p.Findings("id"); ready == nil || !*ready {
+			t.Errorf("found %v", ready)
+		}
+	})
+}
+
+// This process has a proxy to pull images through; probes must not go there.
+func TestProbesGoDirectly(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := ""
+	for _, a := range addresses { // proxies spare the loopback address
+		if ip := a.(*net.IPNet).IP; !ip.IsLoopback() && ip.To4() != nil {
+			host = ip.String()
+		}
+	}
+	if host == "" {
+		t.Skip("this machine has no address but the loopback one")
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
+	go server.Serve(listener)
+	defer server.Stop()
+	port := int32(listener.Addr().(*net.TCPAddr).Port)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	outcome, output := NewChecker(nil).Check(ctx, Target{PodIP: host, Container: &corev1.Container{}}, &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: port}},
+	})
+	if outcome != Healthy {
+		t.Errorf("%s: %s", outcome, output)
 	}
 }
