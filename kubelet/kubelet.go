@@ -74,8 +74,10 @@ type Config struct {
 	CgroupRoot    string
 	ClusterDNS    []netip.Addr
 	ClusterDomain string
-	// ResolvConf is the resolver configuration that Pods inherit; /etc/resolv.conf unless set.
-	ResolvConf string
+	// ResolvConf is the resolver configuration that Pods inherit. Unless set, it is /etc/resolv.conf, or that of systemd-resolved where
+	// the former names nothing but a resolver on the node itself.
+	ResolvConf       string
+	resolvConfBehind string
 
 	// Port and Address are where the kubelet serves. 10250 and all addresses unless set.
 	Port    int32
@@ -110,7 +112,9 @@ func (c Config) withDefaults() Config {
 	set(&c.ContainerLogsDir, "/var/log/containers")
 	set(&c.CgroupRoot, "/")
 	set(&c.ClusterDomain, "cluster.local")
-	set(&c.ResolvConf, "/etc/resolv.conf")
+	if c.ResolvConf == "" {
+		c.ResolvConf, c.resolvConfBehind = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+	}
 	set(&c.EvictionHard, eviction.Default)
 	if c.Port == 0 {
 		c.Port = 10250
@@ -316,7 +320,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
 		Admission:      &admission.Node{Sysctls: k.sysctls, Pressure: func(kind corev1.NodeConditionType) bool { return p.evictor.Pressure(kind) }, AppArmor: apparmor.HostSupports},
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
-		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf,
+		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf, ResolvConfBehind: k.resolvConfBehind,
 		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
 		SeccompDir: filepath.Join(k.RootDir, "seccomp"), SandboxSeccomp: k.SandboxSeccomp,
 	})

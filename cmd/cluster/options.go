@@ -52,6 +52,8 @@ type Options struct {
 	EvictionHard string
 	// UnsafeSysctls are what Pods of this node may set besides safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
+	// ResolvConf is the resolver configuration that this node's Pods inherit; the machine's own unless set.
+	ResolvConf string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
 

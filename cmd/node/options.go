@@ -33,6 +33,8 @@ type Options struct {
 	EvictionHard string
 	// UnsafeSysctls are what Pods may set besides safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
+	// ResolvConf is the resolver configuration that Pods inherit; the kubelet's default unless set.
+	ResolvConf string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
 }

@@ -112,6 +112,8 @@ type Config struct {
 	ClusterDNS        []string
 	ClusterDomain     string
 	ResolvConf        string
+	// ResolvConfBehind is the configuration of a resolver on the node, for Pods where ResolvConf names nothing but that.
+	ResolvConfBehind string
 	// PodLogsDir holds the logs of all Pods, ContainerLogsDir links to each of them.
 	PodLogsDir, ContainerLogsDir string
 	// PodsDir holds a directory for each Pod's own files, by UID.

@@ -2,6 +2,7 @@ package pods
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -21,20 +22,46 @@ type dnsSource struct {
 	servers []string // the cluster's
 	domain  string   // the cluster's
 	host    string   // the node's resolv.conf; empty for none
+	// behind is the resolv.conf of a resolver on the node, for where host names nothing but that: no Pod reaches it on the node's
+	// loopback address. Empty for none.
+	behind string
 }
 
 // config returns a Pod's resolver configuration.
 // https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy
 func (d dnsSource) config(pod *corev1.Pod) (*runtimeapi.DNSConfig, error) {
-	host := &runtimeapi.DNSConfig{}
-	if d.host != "" {
-		data, err := os.ReadFile(d.host)
-		if err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("reading resolver configuration of the node: %w", err)
+	host, err := readResolvConf(d.host)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(host.Servers, reachable) {
+		behind, err := readResolvConf(d.behind)
+		if err != nil {
+			return nil, err
 		}
-		host = parseResolvConf(string(data))
+		if slices.ContainsFunc(behind.Servers, reachable) {
+			host = behind
+		}
 	}
 	return d.render(pod, host), nil
+}
+
+// readResolvConf reads a resolver's configuration; one that is not there is empty.
+func readResolvConf(file string) (*runtimeapi.DNSConfig, error) {
+	if file == "" {
+		return &runtimeapi.DNSConfig{}, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("reading resolver configuration of the node: %w", err)
+	}
+	return parseResolvConf(string(data)), nil
+}
+
+// reachable says whether Pods can reach a name server: not on the node's loopback address.
+func reachable(server string) bool {
+	ip, err := netip.ParseAddr(server)
+	return err != nil || !ip.IsLoopback()
 }
 
 func (d dnsSource) render(pod *corev1.Pod, host *runtimeapi.DNSConfig) *runtimeapi.DNSConfig {

@@ -40,7 +40,7 @@ func New(c Config) *Manager {
 	return &Manager{
 		Config: c, observer: runtime.NewObserver(c.Runtime), workers: map[types.UID]*worker{},
 		users: newUserRanges(c.PodsDir),
-		dns:   dnsSource{servers: c.ClusterDNS, domain: c.ClusterDomain, host: c.ResolvConf},
+		dns:   dnsSource{servers: c.ClusterDNS, domain: c.ClusterDomain, host: c.ResolvConf, behind: c.ResolvConfBehind},
 	}
 }
 

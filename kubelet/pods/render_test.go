@@ -1,6 +1,8 @@
 package pods
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +91,35 @@ func TestHostsFile(t *testing.T) {
 	} {
 		if !slices.Contains(strings.Split(got, "\n"), line) {
 			t.Errorf("lacks %q:\n%s", line, got)
+		}
+	}
+}
+
+// A node's resolver listens on the node's loopback address alone: Pods are given the servers that it asks itself.
+func TestPodsAreNotSentToTheNodesOwnResolver(t *testing.T) {
+	for name, c := range map[string]struct{ host, behind, want string }{
+		"stub of systemd-resolved": {"nameserver 127.0.0.53\noptions edns0\n", "nameserver 9.9.9.9\n", "9.9.9.9"},
+		"no resolv.conf":           {"", "nameserver 9.9.9.9\n", "9.9.9.9"},
+		"servers of the network":   {"nameserver 1.1.1.1\n", "nameserver 9.9.9.9\n", "1.1.1.1"},
+		"one of both":              {"nameserver 127.0.0.1\nnameserver 1.1.1.1\n", "nameserver 9.9.9.9\n", "127.0.0.1 1.1.1.1"},
+		"nothing behind":           {"nameserver 127.0.0.53\n", "", "127.0.0.53"},
+		"itself behind":            {"nameserver ::1\n", "nameserver 127.0.0.1\n", "::1"},
+	} {
+		dir := t.TempDir()
+		d := dnsSource{host: filepath.Join(dir, "host"), behind: filepath.Join(dir, "behind")}
+		for file, content := range map[string]string{d.host: c.host, d.behind: c.behind} {
+			if content == "" {
+				continue
+			}
+			if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pod := &corev1.Pod{}
+		pod.Spec.DNSPolicy = corev1.DNSDefault
+		got, err := d.config(pod)
+		if err != nil || strings.Join(got.Servers, " ") != c.want {
+			t.Errorf("%s: %v, %v, want %s", name, got, err, c.want)
 		}
 	}
 }
