@@ -2,12 +2,14 @@ package kubelet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -26,7 +28,7 @@ func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 		VolumeUsage: func(ctx context.Context, pod types.UID, v *corev1.Volume) (disk.Usage, error) {
 			return disk.Of(ctx, p.volumes.Dir(pod, v))
 		},
-		ContainerUsage: func(ctx context.Context, pod *corev1.Pod) (map[string]disk.Usage, error) {
+		ContainerUsage: func(ctx context.Context, pod *corev1.Pod) (map[string]eviction.Written, error) {
 			return k.containerUsage(ctx, p, pod)
 		},
 		Images:   func(m eviction.Measure) { p.collector.Look(images.Disk{Total: m.Total, Available: m.Available}) },
@@ -84,6 +86,9 @@ func (k *Kubelet) measure(ctx context.Context, p *parts) (m eviction.Measures, e
 		if m.Images, m.ImageInodes, err = measureDisk(dir); err != nil {
 			return m, fmt.Errorf("measuring the images' file system: %w", err)
 		}
+		if m.Apart, err = apart(dir, k.RootDir); err != nil {
+			return m, fmt.Errorf("comparing the file systems of %s and %s: %w", dir, k.RootDir, err)
+		}
 	}
 	if m.Disk, m.Inodes, err = measureDisk(k.RootDir); err != nil {
 		return m, fmt.Errorf("measuring the file system of %s: %w", k.RootDir, err)
@@ -93,6 +98,13 @@ func (k *Kubelet) measure(ctx context.Context, p *parts) (m eviction.Measures, e
 	}
 	m.Memory, err = measureMemory("/proc/meminfo")
 	return m, err
+}
+
+// apart says whether two folders are on different file systems.
+func apart(a, b string) (bool, error) {
+	var inA, inB unix.Stat_t
+	err := errors.Join(unix.Stat(a, &inA), unix.Stat(b, &inB))
+	return inA.Dev != inB.Dev, err
 }
 
 // measureDisk is of the file system that a folder is on. Where the number of inodes is not fixed they have no total.

@@ -37,22 +37,24 @@ func usage(ctx context.Context, p *parts) (map[types.UID]eviction.Usage, error) 
 	return out, nil
 }
 
-// containerUsage is what each running container of a Pod holds on disk: what it wrote into its own files, and its logs. What is found
-// until an error counts.
-func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod) (map[string]disk.Usage, error) {
+// containerUsage is what each running container of a Pod holds on disk. What is found until an error counts.
+func (k *Kubelet) containerUsage(ctx context.Context, p *parts, pod *corev1.Pod) (map[string]eviction.Written, error) {
 	_, seen, err := p.pods.Pod(pod.Namespace, pod.Name)
 	if err != nil {
 		return nil, err
 	}
-	used := map[string]disk.Usage{}
+	used := map[string]eviction.Written{}
 	for _, c := range seen.Alive() {
-		written, err := writtenBy(ctx, p, c.ID)
-		used[c.Name] = used[c.Name].Plus(written)
+		held := used[c.Name]
+		files, err := writtenBy(ctx, p, c.ID)
+		held.Files = held.Files.Plus(files)
+		used[c.Name] = held
 		if err != nil {
 			return used, fmt.Errorf("measuring what container %s wrote: %w", c.Name, err)
 		}
 		logs, err := disk.Of(ctx, filepath.Join(runtime.PodLogDir(k.PodLogsDir, pod), c.Name))
-		used[c.Name] = used[c.Name].Plus(logs)
+		held.Logs = held.Logs.Plus(logs)
+		used[c.Name] = held
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return used, fmt.Errorf("measuring the logs of container %s: %w", c.Name, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/disk"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -26,9 +27,12 @@ const (
 	settle = 30 * time.Second
 )
 
-// Measures are what is left of the node. Images and ImageInodes are of the file system that has images, which may be the same as Disk
-// and Inodes are of.
-type Measures struct{ Memory, Disk, Inodes, Images, ImageInodes, PIDs Measure }
+// Measures are what is left of the node. Images and ImageInodes are of the file system that has images and containers' own files;
+// Apart says that it is another than Disk and Inodes are of, where volumes and logs are.
+type Measures struct {
+	Memory, Disk, Inodes, Images, ImageInodes, PIDs Measure
+	Apart                                           bool
+}
 
 // Measure is what is left of something, and all that there is, in bytes or pieces. A total of 0 is that of something that cannot
 // run out.
@@ -36,6 +40,12 @@ type Measure struct{ Available, Total int64 }
 
 // Usage is what a Pod uses, in bytes and pieces.
 type Usage struct{ Memory, Disk, Inodes, PIDs int64 }
+
+// Written is what a container holds on disk: in its own files, which are beside images, and in its logs.
+type Written struct{ Files, Logs disk.Usage }
+
+// Total is both.
+func (w Written) Total() disk.Usage { return w.Files.Plus(w.Logs) }
 
 // Node is what the evictor sees of the node, and does to it.
 type Node struct {
@@ -46,10 +56,10 @@ type Node struct {
 	Pods func() []*corev1.Pod
 	// Usage returns what Pods use beside disk.
 	Usage func(ctx context.Context) (map[types.UID]Usage, error)
-	// VolumeUsage measures what a Pod's volume on disk holds now. ContainerUsage measures what its containers hold beside volumes,
-	// logs among it, by name. With an error, as when ctx ends, they return what they found until then.
+	// VolumeUsage measures what a Pod's volume on disk holds now. ContainerUsage measures what its containers hold beside volumes, by
+	// name. With an error, as when ctx ends, they return what they found until then.
 	VolumeUsage    func(ctx context.Context, pod types.UID, volume *corev1.Volume) (disk.Usage, error)
-	ContainerUsage func(ctx context.Context, pod *corev1.Pod) (map[string]disk.Usage, error)
+	ContainerUsage func(ctx context.Context, pod *corev1.Pod) (map[string]Written, error)
 	// Images is told each time what is left of the images' file system, and returns at once; may be nil.
 	Images func(Measure)
 	// FreeDisk removes what nobody needs.
@@ -89,9 +99,9 @@ func (e *Evictor) Pressure(kind corev1.NodeConditionType) bool {
 
 // Run looks until ctx ends.
 func (e *Evictor) Run(ctx context.Context) {
-	var limits sync.WaitGroup
+	var limits guard.Group
 	defer limits.Wait()
-	limits.Go(func() { e.watchLimits(ctx) })
+	limits.Keep(ctx, "looking at what Pods outgrow", e.watchLimits)
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	said := ""
@@ -140,7 +150,7 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 		}
 	}
 	pods := evictable(e.Pods())
-	usage, err := e.usage(ctx, pods, needs[0])
+	usage, err := e.usage(ctx, pods, needs[0], m.Apart)
 	if err != nil {
 		return fmt.Errorf("reading what pods use: %w", err)
 	}
@@ -152,9 +162,14 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 }
 
 // usage is what Pods use of what the node needs.
-func (e *Evictor) usage(ctx context.Context, pods []*corev1.Pod, n need) (map[types.UID]Usage, error) {
-	if n.pressure == corev1.NodeDiskPressure {
-		return e.holdAll(ctx, pods)
+func (e *Evictor) usage(ctx context.Context, pods []*corev1.Pod, n need, apart bool) (map[types.UID]Usage, error) {
+	switch {
+	case n.pressure == corev1.NodeDiskPressure && !apart:
+		return e.holdAll(ctx, pods, held.total)
+	case n.pressure == corev1.NodeDiskPressure && n.images:
+		return e.holdAll(ctx, pods, held.besideImages)
+	case n.pressure == corev1.NodeDiskPressure:
+		return e.holdAll(ctx, pods, held.besideVolumes)
 	}
 	return e.Usage(ctx)
 }

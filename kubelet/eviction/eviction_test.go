@@ -139,3 +139,17 @@ func TestThresholds(t *testing.T) {
 		}
 	}
 }
+
+func TestImagesHaveADefaultThresholdOnADiskOfTheirOwn(t *testing.T) {
+	thresholds, err := ParseThresholds(Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plenty, little := Measure{50, 100}, Measure{14, 100}
+	for _, apart := range []bool{false, true} {
+		m := Measures{Memory: Measure{1 << 30, 1 << 30}, Disk: plenty, Inodes: plenty, Images: little, ImageInodes: plenty, Apart: apart}
+		if needs := needsOf(m, thresholds); len(needs) > 0 != apart {
+			t.Errorf("apart %v: short of %v", apart, needs)
+		}
+	}
+}

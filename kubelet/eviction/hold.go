@@ -16,15 +16,29 @@ import (
 // measureFor is how long the Pods are measured of which one must go, all together.
 const measureFor = 30 * time.Second
 
-// held is what a Pod holds on disk: in volumes, and beside them in containers' own files and logs, by name.
-type held struct{ volumes, containers map[string]disk.Usage }
+// held is what a Pod holds on disk: in volumes, and beside them by its containers, by name.
+type held struct {
+	volumes    map[string]disk.Usage
+	containers map[string]Written
+}
 
-func (h held) total() (all disk.Usage) {
+func (h held) total() disk.Usage { return h.besideVolumes().Plus(h.besideImages()) }
+
+// besideVolumes is what is on the file system of volumes and logs.
+func (h held) besideVolumes() (all disk.Usage) {
 	for _, used := range h.volumes {
 		all = all.Plus(used)
 	}
 	for _, used := range h.containers {
-		all = all.Plus(used)
+		all = all.Plus(used.Logs)
+	}
+	return all
+}
+
+// besideImages is what is on the file system of images.
+func (h held) besideImages() (all disk.Usage) {
+	for _, used := range h.containers {
+		all = all.Plus(used.Files)
 	}
 	return all
 }
@@ -52,8 +66,8 @@ func (e *Evictor) hold(ctx context.Context, pod *corev1.Pod, whole bool) (h held
 }
 
 // holdAll measures Pods as they are now. Time is short: each gets its share of what those before it left, and of those that would take
-// longer, which have many files, what was found by then counts.
-func (e *Evictor) holdAll(ctx context.Context, pods []*corev1.Pod) (map[types.UID]Usage, error) {
+// longer, which have many files, what was found by then counts. of says which part of what a Pod holds.
+func (e *Evictor) holdAll(ctx context.Context, pods []*corev1.Pod, of func(held) disk.Usage) (map[types.UID]Usage, error) {
 	out := map[types.UID]Usage{}
 	end := time.Now().Add(measureFor)
 	for i, pod := range pods {
@@ -66,7 +80,7 @@ func (e *Evictor) holdAll(ctx context.Context, pods []*corev1.Pod) (map[types.UI
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Measuring what a pod holds on disk", "pod", klog.KObj(pod), "error", err)
 		}
-		all := h.total()
+		all := of(h)
 		out[pod.UID] = Usage{Disk: all.Bytes, Inodes: all.Inodes}
 	}
 	return out, nil

@@ -27,7 +27,7 @@ func onDisk(name string, priority int32) *corev1.Pod {
 }
 
 func TestWhoHoldsMostOnDiskGoesFirst(t *testing.T) {
-	thresholds, err := ParseThresholds("nodefs.available<10%,nodefs.inodesFree<10%")
+	thresholds, err := ParseThresholds("nodefs.available<10%,nodefs.inodesFree<10%,imagefs.available<10%")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +35,10 @@ func TestWhoHoldsMostOnDiskGoesFirst(t *testing.T) {
 	pods := []*corev1.Pod{onDisk("files", 0), onDisk("volume", 0), onDisk("logs", 0), onDisk("going", 0), onDisk("system", systemCritical)}
 	pods[3].DeletionTimestamp = &pods[3].CreationTimestamp
 	volumes := map[types.UID]disk.Usage{"volume": {Bytes: 600, Inodes: 6}, "logs": {Bytes: 100, Inodes: 1}}
-	containers := map[types.UID]map[string]disk.Usage{
-		"files": {"a": {Bytes: 100, Inodes: 60}}, "volume": {"a": {Bytes: 100, Inodes: 6}},
-		"logs": {"a": {Bytes: 300, Inodes: 1}, "b": {Bytes: 310, Inodes: 1}},
+	files := func(bytes, inodes int64) Written { return Written{Files: disk.Usage{Bytes: bytes, Inodes: inodes}} }
+	containers := map[types.UID]map[string]Written{
+		"files": {"a": files(100, 60)}, "volume": {"a": files(99, 6)},
+		"logs": {"a": {Logs: disk.Usage{Bytes: 300, Inodes: 1}}, "b": {Files: disk.Usage{Bytes: 10}, Logs: disk.Usage{Bytes: 300, Inodes: 1}}},
 	}
 	for _, tt := range []struct {
 		name        string
@@ -47,7 +48,10 @@ func TestWhoHoldsMostOnDiskGoesFirst(t *testing.T) {
 	}{
 		{"bytes of volumes, containers' own files and logs", Measures{Disk: little, Inodes: enough}, "", "logs", "was using 710,"},
 		{"inodes", Measures{Disk: enough, Inodes: little}, "", "files", "low on resource: inodes."},
-		{"what can be measured counts", Measures{Disk: little, Inodes: enough}, "logs", "volume", "was using 700,"},
+		{"what can be measured counts", Measures{Disk: little, Inodes: enough}, "logs", "volume", "was using 699,"},
+		{"images' disk apart: containers' own files", Measures{Disk: enough, Inodes: enough, Images: little, Apart: true}, "", "files", "was using 100,"},
+		{"volumes' disk apart: volumes and logs", Measures{Disk: little, Inodes: enough, Images: enough, Apart: true}, "", "logs", "was using 700,"},
+		{"one disk of both", Measures{Disk: enough, Inodes: enough, Images: little}, "", "logs", "was using 710,"},
 	} {
 		var got, message string
 		e := New(Node{
@@ -65,7 +69,7 @@ func TestWhoHoldsMostOnDiskGoesFirst(t *testing.T) {
 				}
 				return volumes[pod], nil
 			},
-			ContainerUsage: func(_ context.Context, pod *corev1.Pod) (map[string]disk.Usage, error) {
+			ContainerUsage: func(_ context.Context, pod *corev1.Pod) (map[string]Written, error) {
 				if pod.UID == tt.unreadable {
 					return nil, errors.New("no such container")
 				}
@@ -93,11 +97,11 @@ func TestMeasuringPodsOnDiskEnds(t *testing.T) {
 				}
 				return disk.Usage{Bytes: 5}, ctx.Err()
 			},
-			ContainerUsage: func(ctx context.Context, _ *corev1.Pod) (map[string]disk.Usage, error) { return nil, ctx.Err() },
+			ContainerUsage: func(ctx context.Context, _ *corev1.Pod) (map[string]Written, error) { return nil, ctx.Err() },
 		})
 		pods := []*corev1.Pod{onDisk("a", 0), onDisk("b", 0), onDisk("c", 0), onDisk("d", 0)}
 		began := time.Now()
-		got, err := e.holdAll(t.Context(), pods)
+		got, err := e.holdAll(t.Context(), pods, held.total)
 		if took := time.Since(began); took != measureFor {
 			t.Errorf("it took %s", took)
 		}
@@ -106,7 +110,7 @@ func TestMeasuringPodsOnDiskEnds(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if got, err := e.holdAll(ctx, pods); !errors.Is(err, context.Canceled) {
+		if got, err := e.holdAll(ctx, pods, held.total); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, %v of a kubelet that ends", got, err)
 		}
 	})

@@ -73,7 +73,7 @@ func exceeded(pod *corev1.Pod, h held) string {
 	}
 	message := ""
 	core.Containers(&pod.Spec, func(c *corev1.Container) bool {
-		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name].Bytes > limit.Value() {
+		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name].Total().Bytes > limit.Value() {
 			message = fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", c.Name, limit.String())
 		}
 		return message == ""

@@ -72,9 +72,9 @@ func TestPodsThatExceedTheirLimits(t *testing.T) {
 				volumes = true
 				return disk.Usage{Bytes: tt.volume}, nil
 			},
-			ContainerUsage: func(context.Context, *corev1.Pod) (map[string]disk.Usage, error) {
+			ContainerUsage: func(context.Context, *corev1.Pod) (map[string]Written, error) {
 				whole = true
-				return map[string]disk.Usage{"a": {Bytes: tt.first}, "b": {Bytes: tt.second}}, nil
+				return map[string]Written{"a": {Logs: disk.Usage{Bytes: tt.first}}, "b": {Files: disk.Usage{Bytes: tt.second}}}, nil
 			},
 			Evict: func(_ types.UID, v status.Verdict) {
 				if got = v.Message; v.Reason != "Evicted" || !v.Immediate || len(v.Conditions) > 0 {

@@ -11,14 +11,17 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Default are the thresholds that hold unless an administrator names others.
-const Default = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%"
+// Default are the thresholds that hold unless an administrator names others: upstream's. Those of imagefs hold only where images have
+// a file system of their own, which may be the one of etcd too; on a common one those of nodefs do.
+const Default = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%,imagefs.inodesFree<5%"
 
 // Threshold is what must be left of something: an amount, or a share of all in per cent.
 type Threshold struct {
 	Signal  string
 	Amount  int64
 	Percent float64
+	// Apart says that it counts only if images have a file system of their own.
+	Apart bool
 }
 
 // What a node may be short of, beside memory and ephemeral storage.
@@ -32,17 +35,19 @@ type signal struct {
 	of       corev1.ResourceName
 	pressure corev1.NodeConditionType
 	look     func(Measures) Measure
+	// images says that it is of the images' file system.
+	images bool
 }
 
 // signals are what can be measured.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#eviction-signals
 var signals = map[string]signal{
-	"memory.available":   {corev1.ResourceMemory, corev1.NodeMemoryPressure, func(m Measures) Measure { return m.Memory }},
-	"nodefs.available":   {corev1.ResourceEphemeralStorage, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Disk }},
-	"nodefs.inodesFree":  {inodes, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Inodes }},
-	"imagefs.available":  {corev1.ResourceEphemeralStorage, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Images }},
-	"imagefs.inodesFree": {inodes, corev1.NodeDiskPressure, func(m Measures) Measure { return m.ImageInodes }},
-	"pid.available":      {pids, corev1.NodePIDPressure, func(m Measures) Measure { return m.PIDs }},
+	"memory.available":   {corev1.ResourceMemory, corev1.NodeMemoryPressure, func(m Measures) Measure { return m.Memory }, false},
+	"nodefs.available":   {corev1.ResourceEphemeralStorage, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Disk }, false},
+	"nodefs.inodesFree":  {inodes, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Inodes }, false},
+	"imagefs.available":  {corev1.ResourceEphemeralStorage, corev1.NodeDiskPressure, func(m Measures) Measure { return m.Images }, true},
+	"imagefs.inodesFree": {inodes, corev1.NodeDiskPressure, func(m Measures) Measure { return m.ImageInodes }, true},
+	"pid.available":      {pids, corev1.NodePIDPressure, func(m Measures) Measure { return m.PIDs }, false},
 }
 
 // amount writes a measure as its kind is written.
@@ -70,7 +75,7 @@ func ParseThresholds(text string) (all []Threshold, err error) {
 			return nil, fmt.Errorf("%s has two thresholds", signal)
 		}
 		seen[signal] = true
-		t := Threshold{Signal: signal}
+		t := Threshold{Signal: signal, Apart: text == Default && signals[signal].images}
 		if share, ok := strings.CutSuffix(amount, "%"); ok {
 			if t.Percent, err = strconv.ParseFloat(share, 64); err != nil || !(t.Percent >= 0 && t.Percent < 100) {
 				return nil, fmt.Errorf("%s: %q is not a share from 0%% to 100%%", signal, amount)
@@ -90,6 +95,9 @@ func ParseThresholds(text string) (all []Threshold, err error) {
 // need is what the node is short of by this threshold, if it is.
 func (t Threshold) need(m Measures) (need, bool) {
 	s := signals[t.Signal]
+	if t.Apart && !m.Apart {
+		return need{}, false
+	}
 	measured, least := s.look(m), t.Amount
 	if t.Percent > 0 {
 		least = int64(t.Percent / 100 * float64(measured.Total))
