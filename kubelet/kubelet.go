@@ -34,6 +34,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/pods"
 	"github.com/coracle-k8s/coracle/kubelet/probes"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
+	"github.com/coracle-k8s/coracle/kubelet/server"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 	"github.com/coracle-k8s/coracle/kubelet/volumes"
 )
@@ -58,6 +59,8 @@ type Config struct {
 
 	// RuntimeEndpoint is the container runtime's unix socket, with or without unix://. ImageEndpoint is the same unless set.
 	RuntimeEndpoint, ImageEndpoint string
+	// Streams run commands and reach Pods' ports in place of the runtime's own streaming server; may be nil.
+	Streams server.Streams
 	// SandboxSeccomp is the seccomp profile for what the default runtime runs in a Pod's sandbox, a file; the runtime's own default
 	// unless set.
 	SandboxSeccomp string

@@ -8,6 +8,7 @@ import (
 	nodev1 "k8s.io/api/node/v1"
 
 	"github.com/coracle-k8s/coracle/kubelet"
+	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
 
 func (n *Node) runKubelet(ctx context.Context) error {
@@ -20,7 +21,16 @@ func (n *Node) runKubelet(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	k, err := kubelet.New(n.kubeletConfig(api))
+	config := n.kubeletConfig(api)
+	if n.options.RuntimeEndpoint == "" {
+		streams, err := containerd.OpenStreams(n.options.containerd())
+		if err != nil {
+			return err
+		}
+		defer streams.Close()
+		config.Streams = streams
+	}
+	k, err := kubelet.New(config)
 	if err != nil {
 		return err
 	}

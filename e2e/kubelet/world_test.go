@@ -150,7 +150,13 @@ func (w *world) startKubelet() {
 	classes := factory.Node().V1().RuntimeClasses().Lister()
 	net4 := network.New(network.Config{DataDir: w.dir})
 	serving, trusted := w.pair(w.keys.NodeServing)
+	streams, err := containerd.OpenStreams(containerd.Config{DataDir: w.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { streams.Close() })
 	k, err := kubelet.New(kubelet.Config{
+		Streams: streams, PullRecordsDir: filepath.Join(w.dir, "image_manager"),
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return serving, nil },
 		ClientCA:    trusted, ServerUser: pki.KubeletClientUser,
 		NodeName: nodeName, NodeIPs: []netip.Addr{netip.MustParseAddr(nodens.Address)}, Client: w.client,

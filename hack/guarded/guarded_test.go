@@ -15,7 +15,7 @@ import (
 )
 
 // checked are the folders of which the process is made.
-var checked = []string{"apis", "cmd", "controllers", "generated", "kubelet", "proxy", "registry"}
+var checked = []string{"apis", "cmd", "controllers", "generated", "kubelet", "proxy", "registry", "streaming"}
 
 // unswept are folders whose goroutines are not guarded yet. One that is clean may not stand here.
 var unswept = []string{"controllers", "kubelet", "proxy", "registry"}

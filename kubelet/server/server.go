@@ -22,6 +22,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
@@ -51,6 +52,8 @@ type Config struct {
 	Pods    Pods
 	Runtime cri.RuntimeService
 	Images  cri.ImageManagerService
+	// Streams run commands and reach ports; nil where the runtime's own server has to.
+	Streams Streams
 	// Metrics serves the process's metrics; nil for none.
 	Metrics http.Handler
 	// RootDir is on the file system whose use is reported.
@@ -96,7 +99,7 @@ func (s *Server) Run(ctx context.Context) error {
 		server.TLSConfig.ClientAuth = tls.NoClientCert
 	}
 	stopped := make(chan struct{})
-	go func() {
+	guard.Go("ending the kubelet's API", func() {
 		defer close(stopped)
 		<-ctx.Done()
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
@@ -104,7 +107,7 @@ func (s *Server) Run(ctx context.Context) error {
 		if server.Shutdown(short) != nil {
 			_ = server.Close() // whoever still reads has had its time
 		}
-	}()
+	})
 	err = server.ServeTLS(listener, "", "")
 	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
 		<-stopped

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
+	"github.com/coracle-k8s/coracle/streaming"
 )
 
 // found is a request's Pod and container; it has answered where there is none.
@@ -59,6 +61,20 @@ func specOf(pod *corev1.Pod, name string) *corev1.Container {
 	return spec
 }
 
+// Streams run commands in containers and reach ports of Pods; the container runtime interface does unless there are some.
+type Streams interface {
+	// Exec returns when the command has ended and all that it wrote is passed on. Another exit code than 0 is a utilexec.ExitError.
+	Exec(ctx context.Context, command runtime.Command) error
+	// PortForward connects a stream with a port in a sandbox until both directions have ended.
+	PortForward(ctx context.Context, sandbox string, port int32, stream io.ReadWriteCloser) error
+}
+
+// How long a stream may be idle, and a client take to open those that it asked for: as upstream.
+const (
+	streamIdle    = 4 * time.Hour
+	streamOpening = 30 * time.Second
+)
+
 func (s *Server) exec(w http.ResponseWriter, r *http.Request) {
 	options, err := remotecommand.NewOptions(r)
 	if err != nil {
@@ -69,11 +85,23 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) {
 	if instance == nil {
 		return
 	}
-	response, err := s.Runtime.Exec(r.Context(), &runtimeapi.ExecRequest{
-		ContainerId: instance.ID, Cmd: r.URL.Query()["command"], Tty: options.TTY,
-		Stdin: options.Stdin, Stdout: options.Stdout, Stderr: options.Stderr,
-	})
-	s.forward(w, r, response.GetUrl(), err)
+	command := r.URL.Query()["command"]
+	var run executor
+	if s.Streams != nil {
+		run = func(ctx context.Context, c runtime.Command) error {
+			c.Container, c.Args = instance.ID, command
+			return s.Streams.Exec(ctx, c)
+		}
+	} else {
+		response, err := s.Runtime.Exec(r.Context(), &runtimeapi.ExecRequest{
+			ContainerId: instance.ID, Cmd: command, Tty: options.TTY,
+			Stdin: options.Stdin, Stdout: options.Stdout, Stderr: options.Stderr,
+		})
+		if run = elsewhere(w, response.GetUrl(), err); run == nil {
+			return
+		}
+	}
+	remotecommand.ServeExec(streaming.Hijacking(w), r, asked(options, run), "", "", "", command, options, streamIdle, streamOpening, remotecommand.SupportedStreamingProtocols)
 }
 
 func (s *Server) attach(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +119,17 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) {
 		ContainerId: instance.ID, Tty: spec.TTY,
 		Stdin: options.Stdin, Stdout: options.Stdout, Stderr: options.Stderr && !spec.TTY,
 	})
-	s.forward(w, r, response.GetUrl(), err)
+	join := elsewhere(w, response.GetUrl(), err)
+	if join == nil {
+		return
+	}
+	run := func(ctx context.Context, c runtime.Command) error {
+		if c.Terminal = spec.TTY; spec.TTY {
+			c.Stderr = nil
+		}
+		return join(ctx, c)
+	}
+	remotecommand.ServeAttach(streaming.Hijacking(w), r, asked(options, run), "", "", "", options, streamIdle, streamOpening, remotecommand.SupportedStreamingProtocols)
 }
 
 func (s *Server) portForward(w http.ResponseWriter, r *http.Request) {
@@ -109,22 +147,42 @@ func (s *Server) portForward(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pod is not running", http.StatusNotFound)
 		return
 	}
-	response, err := s.Runtime.PortForward(r.Context(), &runtimeapi.PortForwardRequest{PodSandboxId: sandbox.ID, Port: options.Ports})
-	s.forward(w, r, response.GetUrl(), err)
+	if s.Streams == nil {
+		response, err := s.Runtime.PortForward(r.Context(), &runtimeapi.PortForwardRequest{PodSandboxId: sandbox.ID, Port: options.Ports})
+		s.forward(w, r, response.GetUrl(), err)
+		return
+	}
+	portforward.ServePortForward(streaming.Hijacking(w), r, forwarder{r.Context(), s.Streams, sandbox.ID}, "", "", options, streamIdle, streamOpening, portforward.SupportedProtocols)
+}
+
+// forwarder forwards to one sandbox until the server ends.
+type forwarder struct {
+	serving context.Context
+	streams Streams
+	sandbox string
+}
+
+// PortForward connects a stream. The context that it is given never ends.
+func (f forwarder) PortForward(_ context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
+	return f.streams.PortForward(f.serving, f.sandbox, port, stream)
 }
 
 // forward connects the client with the runtime's own streaming server.
 func (s *Server) forward(w http.ResponseWriter, r *http.Request, address string, err error) {
+	location, err := parse(address, err)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	location, err := url.Parse(address)
+	proxy.NewUpgradeAwareHandler(location, nil, false, true, responder{}).ServeHTTP(streaming.Hijacking(w), r)
+}
+
+// parse reads the address that a runtime answered with, if it did.
+func parse(address string, err error) (*url.URL, error) {
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+		return nil, err
 	}
-	proxy.NewUpgradeAwareHandler(location, nil, false, true, responder{}).ServeHTTP(w, r)
+	return url.Parse(address)
 }
 
 type responder struct{}

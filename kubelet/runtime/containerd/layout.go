@@ -16,6 +16,7 @@ type layout struct {
 	runtimeState string // runc's record of containers
 	binaries     string // unpacked programs, a folder for each set
 	programs     string // the set in use, a symbolic link
+	pipes        string // of commands that are run in containers
 	// sandboxSeccomp is the profile of sandboxes of the built-in image.
 	sandboxSeccomp string
 }
@@ -27,6 +28,7 @@ func newLayout(c Config) layout {
 		socket:       filepath.Join(c.StateDir, "containerd.sock"),
 		shimSockets:  filepath.Join(c.StateDir, "s"),
 		runtimeState: filepath.Join(c.StateDir, "runc"),
+		pipes:        filepath.Join(c.StateDir, "exec"),
 		binaries:     filepath.Join(c.DataDir, "bin"),
 		programs:     filepath.Join(c.DataDir, "bin", "current"),
 
