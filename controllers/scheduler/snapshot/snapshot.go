@@ -18,32 +18,39 @@ type Snapshot struct {
 	// anti-affinity, AntiAffine those with required anti-affinity.
 	Affine, AntiAffine []*Node
 
-	byName map[string]*Node
+	// at is where each node stands among Nodes.
+	at map[string]int
 }
 
 // Of returns a snapshot of the given nodes, in that order.
 func Of(nodes ...*Node) *Snapshot {
-	s := &Snapshot{byName: make(map[string]*Node, len(nodes))}
-	for _, node := range nodes {
-		s.byName[node.Name] = node
+	s := &Snapshot{Nodes: nodes, at: make(map[string]int, len(nodes))}
+	for i, node := range nodes {
+		s.at[node.Name] = i
 	}
-	s.Nodes = nodes
 	s.index()
 	return s
 }
 
 // Node returns the node of that name, nil when there is none.
-func (s *Snapshot) Node(name string) *Node { return s.byName[name] }
+func (s *Snapshot) Node(name string) *Node {
+	if i, known := s.at[name]; known {
+		return s.Nodes[i]
+	}
+	return nil
+}
 
 // replace puts new pictures of nodes in place of their old ones.
 func (s *Snapshot) replace(changed []*Node) {
+	indexed := false
 	for _, node := range changed {
-		s.byName[node.Name] = node
+		place := &s.Nodes[s.at[node.Name]]
+		indexed = indexed || (*place).HasAffinePods() || node.HasAffinePods()
+		*place = node
 	}
-	for i, node := range s.Nodes {
-		s.Nodes[i] = s.byName[node.Name]
+	if indexed {
+		s.index()
 	}
-	s.index()
 }
 
 func (s *Snapshot) index() {

@@ -2,6 +2,8 @@
 package interpodaffinity
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
@@ -75,6 +77,25 @@ func (p *Plugin) labelsOf(namespace string) labels.Set {
 	return nil
 }
 
+// namespaces are those that were asked for during one attempt, as it asks for the same ones for every pod.
+type namespaces struct {
+	plugin *Plugin
+	labels map[string]labels.Set
+}
+
+func (p *Plugin) remembering() *namespaces {
+	return &namespaces{plugin: p, labels: map[string]labels.Set{}}
+}
+
+func (n *namespaces) labelsOf(namespace string) labels.Set {
+	found, asked := n.labels[namespace]
+	if !asked {
+		found = n.plugin.labelsOf(namespace)
+		n.labels[namespace] = found
+	}
+	return found
+}
+
 // Prepare rejects nodes by required terms, of the pod and of those that run, and scores them by preferred ones.
 func (p *Plugin) Prepare(pod *snapshot.Pod, nodes *snapshot.Snapshot) (framework.Opinion, *framework.Status) {
 	var opinion framework.Opinion
@@ -94,12 +115,14 @@ type place struct{ key, value string }
 
 // filter counts, for each place, the pods that matter for one pod.
 type filter struct {
-	plugin *Plugin
-	pod    *snapshot.Pod
-	own    labels.Set
+	namespaces *namespaces
+	pod        *snapshot.Pod
+	own        labels.Set
 	// near are those that all of the pod's affinity terms mean, away those
 	// that an anti-affinity term means, against those whose own anti-affinity means the pod.
 	near, away, against map[place]int
+	// keys are the labels that against is about.
+	keys []string
 }
 
 func (p *Plugin) newFilter(pod *snapshot.Pod, nodes *snapshot.Snapshot) *filter {
@@ -107,7 +130,8 @@ func (p *Plugin) newFilter(pod *snapshot.Pod, nodes *snapshot.Snapshot) *filter 
 	if !demanding && len(nodes.AntiAffine) == 0 {
 		return nil
 	}
-	f := &filter{plugin: p, pod: pod, own: p.labelsOf(pod.Namespace), near: map[place]int{}, away: map[place]int{}, against: map[place]int{}}
+	known := p.remembering()
+	f := &filter{namespaces: known, pod: pod, own: known.labelsOf(pod.Namespace), near: map[place]int{}, away: map[place]int{}, against: map[place]int{}}
 	relevant := nodes.AntiAffine
 	if demanding {
 		relevant = nodes.Nodes
@@ -124,6 +148,9 @@ func (f *filter) count(other *snapshot.Pod, node *snapshot.Node, by int) {
 	for i := range other.RequiredAntiAffinity {
 		if term := &other.RequiredAntiAffinity[i]; term.Matches(f.pod.Pod, f.own) {
 			add(f.against, node, term.TopologyKey, by)
+			if !slices.Contains(f.keys, term.TopologyKey) {
+				f.keys = append(f.keys, term.TopologyKey)
+			}
 		}
 	}
 	if len(f.pod.RequiredAffinity) > 0 && f.meansAll(other.Pod) {
@@ -132,7 +159,7 @@ func (f *filter) count(other *snapshot.Pod, node *snapshot.Node, by int) {
 		}
 	}
 	for i := range f.pod.RequiredAntiAffinity {
-		if term := &f.pod.RequiredAntiAffinity[i]; term.Matches(other.Pod, f.plugin.labelsOf(other.Namespace)) {
+		if term := &f.pod.RequiredAntiAffinity[i]; term.Matches(other.Pod, f.namespaces.labelsOf(other.Namespace)) {
 			add(f.away, node, term.TopologyKey, by)
 		}
 	}
@@ -151,7 +178,7 @@ func add(counts map[place]int, node *snapshot.Node, key string, by int) {
 
 // meansAll says whether all of the pod's affinity terms mean another.
 func (f *filter) meansAll(other *corev1.Pod) bool {
-	namespace := f.plugin.labelsOf(other.Namespace)
+	namespace := f.namespaces.labelsOf(other.Namespace)
 	for i := range f.pod.RequiredAffinity {
 		if !f.pod.RequiredAffinity[i].Matches(other, namespace) {
 			return false
@@ -170,8 +197,8 @@ func (f *filter) filter(node *snapshot.Node) *framework.Status {
 			return tooNear
 		}
 	}
-	for at := range f.against {
-		if value, has := node.Labels[at.key]; has && value == at.value {
+	for _, key := range f.keys {
+		if value, has := node.Labels[key]; has && f.against[place{key, value}] > 0 {
 			return notWelcome
 		}
 	}

@@ -22,11 +22,12 @@ func (p *Plugin) score(pod *snapshot.Pod, nodes *snapshot.Snapshot, feasible []*
 	if prefers(pod) {
 		relevant = nodes.Nodes
 	}
-	sums := map[place]int64{}
-	own := p.labelsOf(pod.Namespace)
+	sums := map[string]map[string]int64{} // by label and value
+	known := p.remembering()
+	own := known.labelsOf(pod.Namespace)
 	for _, node := range relevant {
 		for _, other := range node.Pods {
-			p.addPair(sums, node, pod, other, own)
+			addPair(sums, node, pod, other, own, known.labelsOf(other.Namespace))
 		}
 	}
 	scores := make([]int64, len(feasible))
@@ -34,20 +35,22 @@ func (p *Plugin) score(pod *snapshot.Pod, nodes *snapshot.Snapshot, feasible []*
 		return scores
 	}
 	for i, node := range feasible {
-		for at, sum := range sums {
-			if value, has := node.Labels[at.key]; has && value == at.value {
-				scores[i] += sum
+		for key, values := range sums {
+			if value, has := node.Labels[key]; has {
+				scores[i] += values[value]
 			}
 		}
 	}
 	return stretch(scores)
 }
 
-func (p *Plugin) addPair(sums map[place]int64, node *snapshot.Node, pod, other *snapshot.Pod, own labels.Set) {
-	its := p.labelsOf(other.Namespace)
+func addPair(sums map[string]map[string]int64, node *snapshot.Node, pod, other *snapshot.Pod, own, its labels.Set) {
 	count := func(term *snapshot.Term, means bool, weight int64) {
 		if value, has := node.Labels[term.TopologyKey]; has && means {
-			sums[place{term.TopologyKey, value}] += weight
+			if sums[term.TopologyKey] == nil {
+				sums[term.TopologyKey] = map[string]int64{}
+			}
+			sums[term.TopologyKey][value] += weight
 		}
 	}
 	for i := range pod.PreferredAffinity {

@@ -1,8 +1,6 @@
 package podtopologyspread
 
 import (
-	"math"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	appslisters "k8s.io/client-go/listers/apps/v1"
@@ -105,21 +103,18 @@ func (p *Plugin) Prepare(pod *snapshot.Pod, nodes *snapshot.Snapshot) (framework
 type spread struct {
 	namespace   string
 	constraints []constraint
-	counts      []map[string]int64
+	counts      []tally
 }
 
 func newSpread(namespace string, constraints []constraint, nodes *snapshot.Snapshot) *spread {
-	s := &spread{namespace: namespace, constraints: constraints, counts: make([]map[string]int64, len(constraints))}
-	for i := range constraints {
-		s.counts[i] = map[string]int64{}
-	}
+	s := &spread{namespace: namespace, constraints: constraints, counts: make([]tally, len(constraints))}
 	for _, node := range nodes.Nodes {
 		if !hasKeys(node.Node, constraints) {
 			continue
 		}
 		for i := range constraints {
 			if constraints[i].nodes(node.Node) {
-				s.counts[i][node.Labels[constraints[i].key]] += constraints[i].count(node, namespace)
+				s.counts[i].add(node.Labels[constraints[i].key], constraints[i].count(node, namespace))
 			}
 		}
 	}
@@ -132,7 +127,7 @@ func (s *spread) change(pod *snapshot.Pod, node *snapshot.Node, by int64) {
 	}
 	for i := range s.constraints {
 		if s.constraints[i].nodes(node.Node) && s.constraints[i].counts(pod.Pod, s.namespace) {
-			s.counts[i][node.Labels[s.constraints[i].key]] += by
+			s.counts[i].add(node.Labels[s.constraints[i].key], by)
 		}
 	}
 }
@@ -144,7 +139,7 @@ func (s *spread) filter(node *snapshot.Node) *framework.Status {
 		if !has {
 			return noLabel
 		}
-		if s.counts[i][value]+c.self-s.least(i) > c.maxSkew {
+		if s.counts[i].of[value]+c.self-s.least(i) > c.maxSkew {
 			return tooMany
 		}
 	}
@@ -153,15 +148,8 @@ func (s *spread) filter(node *snapshot.Node) *framework.Status {
 
 // least is the smallest count: 0 while there are too few values.
 func (s *spread) least(i int) int64 {
-	if int64(len(s.counts[i])) < s.constraints[i].minDomains {
+	if int64(len(s.counts[i].of)) < s.constraints[i].minDomains {
 		return 0
 	}
-	least := int64(math.MaxInt64)
-	for _, count := range s.counts[i] {
-		least = min(least, count)
-	}
-	if least == math.MaxInt64 {
-		return 0
-	}
-	return least
+	return s.counts[i].least
 }

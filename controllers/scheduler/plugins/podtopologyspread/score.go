@@ -118,12 +118,12 @@ func (c *constraint) byValue(namespace string, constraints []constraint, needAll
 		}
 	}
 	for _, node := range all.Nodes {
-		if needAll && !hasKeys(node.Node, constraints) || !c.nodes(node.Node) {
+		// What lacks the label is scored by none, and need not be counted.
+		value, has := node.Labels[c.key]
+		if _, wanted := counts[value]; !wanted || !has || needAll && !hasKeys(node.Node, constraints) || !c.nodes(node.Node) {
 			continue
 		}
-		if _, wanted := counts[node.Labels[c.key]]; wanted {
-			counts[node.Labels[c.key]] += c.count(node, namespace)
-		}
+		counts[value] += c.count(node, namespace)
 	}
 	return counts
 }
