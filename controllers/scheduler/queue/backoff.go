@@ -1,6 +1,10 @@
 package queue
 
-import "time"
+import (
+	"time"
+
+	"github.com/coracle-k8s/coracle/guard"
+)
 
 // backoffAfter is how long a pod waits after so many attempts.
 func backoffAfter(attempts int) time.Duration {
@@ -18,7 +22,7 @@ func (q *Queue) arm(at time.Time) {
 		return
 	}
 	if q.deadline == nil {
-		q.deadline = time.AfterFunc(time.Until(at), q.expire)
+		q.deadline = time.AfterFunc(time.Until(at), func() { guard.Do("moving pods whose backoff has ended", q.expire) })
 		q.armed = at
 		return
 	}

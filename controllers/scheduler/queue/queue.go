@@ -151,11 +151,7 @@ func (q *Queue) Remove(uid types.UID) {
 
 // Pop takes the next pod, waiting for one. It returns nil when the context ends.
 func (q *Queue) Pop(ctx context.Context) *Item {
-	defer context.AfterFunc(ctx, func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.wake.Broadcast()
-	})()
+	defer context.AfterFunc(ctx, func() { guard.Do("ending the wait for pods", q.wakeAll) })()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for ctx.Err() == nil {
@@ -169,6 +165,12 @@ func (q *Queue) Pop(ctx context.Context) *Item {
 		q.wake.Wait()
 	}
 	return nil
+}
+
+func (q *Queue) wakeAll() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.wake.Broadcast()
 }
 
 // next is the first of the active pods; when there is none, of those that
