@@ -7,6 +7,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/apis/core"
@@ -75,6 +76,26 @@ func (p *plan) report(t *tally) {
 	t.status.Ready = &ready
 	t.status.Terminating = ptr.To(int32(len(t.terminating) + len(going)))
 	p.status = t.status
+	p.bound()
+}
+
+// mostUncounted is how many Pods a status names at most: it must fit into an object, however many Pods end while nobody
+// counts.
+const mostUncounted = 500
+
+// bound leaves Pods for the next time that are too many to be written down now. They keep their finalizers.
+func (p *plan) bound() {
+	uncounted := p.status.UncountedTerminatedPods
+	succeeded := min(len(uncounted.Succeeded), mostUncounted)
+	failed := min(len(uncounted.Failed), mostUncounted-succeeded)
+	later := sets.New(uncounted.Succeeded[succeeded:]...).Insert(uncounted.Failed[failed:]...)
+	if len(later) == 0 {
+		return
+	}
+	p.status.UncountedTerminatedPods = &batchv1.UncountedTerminatedPods{
+		Succeeded: uncounted.Succeeded[:succeeded], Failed: uncounted.Failed[:failed],
+	}
+	p.release = slices.DeleteFunc(slices.Clone(p.release), func(pod *corev1.Pod) bool { return later.Has(pod.UID) })
 }
 
 // outcome returns the condition that a job is heading for: SuccessCriteriaMet or FailureTarget. Nil if it goes on.

@@ -274,3 +274,29 @@ func TestIndexes(t *testing.T) {
 		}
 	}
 }
+
+// As many Pods as end while nobody counts are counted in turns, each of which fits into a status.
+func TestManyFinishedPodsAreCountedInTurns(t *testing.T) {
+	const n = 1200
+	j := job(0, 1)
+	j.Spec.Completions, j.Spec.BackoffLimit = ptr.To[int32](2*n), ptr.To[int32](2*n)
+	var all []*corev1.Pod
+	for i := range n {
+		all = append(all, pod(fmt.Sprintf("s%d Succeeded", i)), pod(fmt.Sprintf("f%d Failed ago=1h", i)))
+	}
+	turns := 0
+	for ; j.Status.Succeeded < n || j.Status.Failed < n; turns++ {
+		p := decide(j, all, backoff{}, now)
+		uncounted := p.status.UncountedTerminatedPods
+		if named := len(uncounted.Succeeded) + len(uncounted.Failed); named > mostUncounted || turns > 10 || len(p.release) != named {
+			t.Fatalf("turn %d names %d Pods and releases %d; %d succeeded, %d failed", turns, named, len(p.release), p.status.Succeeded, p.status.Failed)
+		}
+		j.Status = p.status
+		for _, released := range p.release {
+			released.Finalizers = nil
+		}
+	}
+	if turns != 6 || j.Status.Succeeded != n || j.Status.Failed != n {
+		t.Errorf("after %d turns %d succeeded and %d failed; want %d each after 6", turns, j.Status.Succeeded, j.Status.Failed, n)
+	}
+}

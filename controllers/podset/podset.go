@@ -100,13 +100,19 @@ func InBatches(n int, do func() error) (done int, err error) {
 // atOnce names the work of a controller that is done at the same time as other work of it.
 const atOnce = "one of several writes"
 
-// Together calls do for 0 to n-1, all at the same time, waits for all and returns their errors. A panic is one.
+// mostAtOnce bounds the requests of one reconciliation that are under way at a time.
+const mostAtOnce = 100
+
+// Together calls do for 0 to n-1, many at the same time, waits for all and returns their errors. A panic is one.
 func Together(n int, do func(i int) error) []error {
 	var group guard.Group
 	var lock sync.Mutex
 	var failures []error
+	free := make(chan struct{}, mostAtOnce)
 	for i := range n {
+		free <- struct{}{}
 		group.Go(atOnce, func() {
+			defer func() { <-free }()
 			if err := guard.Call(atOnce, func() error { return do(i) }); err != nil {
 				lock.Lock()
 				defer lock.Unlock()

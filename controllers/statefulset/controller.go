@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -135,6 +136,11 @@ func (r *controller) carryOut(ctx context.Context, o observation, p plan, revisi
 			return err
 		}
 	}
+	for _, pod := range p.label {
+		if err := r.label(ctx, o.set, pod); err != nil {
+			return err
+		}
+	}
 	create := p.create
 	if o.inOrder() && len(create) > 1 {
 		create = create[:1]
@@ -161,6 +167,18 @@ func (r *controller) create(ctx context.Context, set *appsv1.StatefulSet, b birt
 		r.tell(set, "Create", "Pod "+pod.Name+" in StatefulSet "+set.Name, "successful", err)
 	}
 	return err
+}
+
+func (r *controller) label(ctx context.Context, set *appsv1.StatefulSet, pod *corev1.Pod) error {
+	changed := pod.DeepCopy()
+	if changed.Labels == nil {
+		changed.Labels = map[string]string{}
+	}
+	maps.Copy(changed.Labels, labelsFor(set, pod.Name))
+	if err := r.client.Update(ctx, changed); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("labelling pod %s: %w", client.ObjectKeyFromObject(pod), err)
+	}
+	return nil
 }
 
 func (r *controller) remove(ctx context.Context, set *appsv1.StatefulSet, pod *corev1.Pod) error {

@@ -32,6 +32,8 @@ type plan struct {
 	remove []*corev1.Pod
 	// claims are Pods whose claims may be missing.
 	claims []*corev1.Pod
+	// label are Pods that lack the labels with their name and number, as adopted ones may.
+	label []*corev1.Pod
 }
 
 // replicas are the Pods by place, nil where there is none, and those that are too many, the highest number first.
@@ -72,6 +74,11 @@ func decide(o observation) plan {
 		return p
 	}
 	replicas, condemned := o.replicas()
+	for _, pod := range replicas {
+		if pod != nil && pod.DeletionTimestamp == nil && !isLabelled(o.set, pod) {
+			p.label = append(p.label, pod)
+		}
+	}
 	if !o.fill(replicas, &p) || !o.shrink(replicas, condemned, &p) {
 		return p
 	}

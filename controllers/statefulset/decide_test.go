@@ -50,7 +50,8 @@ func start(n int32) option {
 // pod is described in words: its number, "old" or "new", and "ready", "failed", "deleted".
 func pod(words string) *corev1.Pod {
 	fields := strings.Fields(words)
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "db-" + fields[0], UID: types.UID(fields[0]), Labels: map[string]string{appsv1.ControllerRevisionHashLabelKey: fields[1]}}}
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "db-" + fields[0], UID: types.UID(fields[0]), Labels: labelsFor(set(0), "db-"+fields[0])}}
+	p.Labels[appsv1.ControllerRevisionHashLabelKey] = fields[1]
 	p.Status.Phase = corev1.PodRunning
 	for _, word := range fields[2:] {
 		switch word {
@@ -192,5 +193,15 @@ func TestPodHasNameHostAndClaims(t *testing.T) {
 	got := fmt.Sprintln(p.Name, p.Spec.Hostname, p.Spec.Subdomain, p.Spec.Volumes[0].PersistentVolumeClaim.ClaimName, p.Spec.Volumes[1].Name, len(p.Spec.Volumes), p.Labels["apps.kubernetes.io/pod-index"])
 	if want := fmt.Sprintln("db-3", "db-3", "db", "data-db-3", "tmp", 2, "3"); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAdoptedPodsAreLabelled(t *testing.T) {
+	o := observation{set: set(3), pods: pods("0 old ready", "1 old ready", "2 old ready"), current: "old", update: "old", now: now}
+	delete(o.pods[1].Labels, appsv1.StatefulSetPodNameLabel)
+	o.pods[2].Labels[appsv1.PodIndexLabel] = "7"
+	p := decide(o)
+	if len(p.label) != 2 || p.label[0] != o.pods[1] || p.label[1] != o.pods[2] {
+		t.Errorf("labels %v, want the second and the third", p.label)
 	}
 }

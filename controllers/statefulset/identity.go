@@ -93,12 +93,26 @@ func podFor(set *appsv1.StatefulSet, template *corev1.PodTemplateSpec, revision 
 	if pod.Labels == nil {
 		pod.Labels = map[string]string{}
 	}
-	pod.Labels[appsv1.StatefulSetPodNameLabel] = pod.Name
-	pod.Labels[appsv1.PodIndexLabel] = strconv.Itoa(ordinal)
+	maps.Copy(pod.Labels, labelsFor(set, pod.Name))
 	pod.Labels[appsv1.ControllerRevisionHashLabelKey] = revision
 	pod.Spec.Hostname, pod.Spec.Subdomain = pod.Name, set.Spec.ServiceName
 	mountClaims(set, pod, ordinal)
 	return pod
+}
+
+// labelsFor are the labels that tell which Pod of the set one of the name is.
+func labelsFor(set *appsv1.StatefulSet, name string) map[string]string {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	return map[string]string{appsv1.StatefulSetPodNameLabel: name, appsv1.PodIndexLabel: strconv.Itoa(ordinalOf(set, pod))}
+}
+
+func isLabelled(set *appsv1.StatefulSet, pod *corev1.Pod) bool {
+	for key, value := range labelsFor(set, pod.Name) {
+		if pod.Labels[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // mountClaims puts the Pod's claims in the place of volumes of the same names.
