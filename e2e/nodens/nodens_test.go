@@ -50,7 +50,7 @@ func run(what string) *exec.Cmd {
 
 func TestExitCodeComesOut(t *testing.T) {
 	if reason := Unsupported(); reason != "" {
-		t.Skip(reason)
+		t.Skip("needs namespaces: " + reason)
 	}
 	if err := run("fail").Run(); err == nil || err.Error() != "exit status 7" {
 		t.Errorf("it ended with %v", err)
@@ -59,7 +59,7 @@ func TestExitCodeComesOut(t *testing.T) {
 
 func TestKilledRunLeavesNoProcessAndTheNextNoCgroup(t *testing.T) {
 	if reason := Unsupported(); reason != "" {
-		t.Skip(reason)
+		t.Skip("needs namespaces: " + reason)
 	}
 	cmd := run("linger")
 	out, err := cmd.StdoutPipe()
@@ -102,7 +102,7 @@ func wait(t *testing.T, until string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited 10 s until %s", until)
+			t.Fatalf("never: %s", until)
 		}
 	}
 }
