@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 // namespace makes a namespace for a test, ready for Pods.
@@ -30,6 +32,23 @@ func create(t *testing.T, o client.Object) {
 	if err := admin.Create(t.Context(), o); err != nil {
 		t.Fatalf("creating %T %s: %v", o, o.GetName(), err)
 	}
+}
+
+// temporary makes an object that no namespace takes with it: it goes with the test, before the next one makes one of its name.
+func temporary(t *testing.T, o client.Object) {
+	t.Helper()
+	create(t, o)
+	goes(t, o)
+}
+
+func goes(t *testing.T, o client.Object) {
+	t.Cleanup(func() {
+		// The test's own context has ended.
+		ctx, found := await.Context(t, "what the test made went"), o.DeepCopyObject().(client.Object)
+		await.Until(t, fmt.Sprintf("%T %s went", o, o.GetName()), func() bool {
+			return apierrors.IsNotFound(admin.Delete(ctx, found)) || apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(o), found))
+		})
+	})
 }
 
 // change reads the object, lets f change it and writes it, until no other writer came between.
@@ -128,10 +147,12 @@ func runPods(t *testing.T, namespace string) int {
 	return len(pods.Items)
 }
 
-// bind puts the Pod on a Node, which it makes if there is none of the name.
+// bind puts the Pod on a Node, which it makes for the test if there is none of the name.
 func bind(t *testing.T, pod *corev1.Pod, node string) {
 	t.Helper()
-	_ = admin.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}})
+	if n := (&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}); admin.Create(t.Context(), n) == nil {
+		goes(t, n)
+	}
 	_ = admin.SubResource("binding").Create(t.Context(), pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}})
 }
 

@@ -24,12 +24,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/controllers"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 )
 
 // patience is how long a test waits for what should happen at once; machines may be slow.
-const patience = 2 * time.Minute
+const patience = await.Limit
 
 // admin is a client of the cluster's administrator, without a cache; adminConfig is its configuration.
 var (
@@ -57,21 +58,33 @@ func run(m *testing.M) int {
 	code := m.Run()
 	cancel()
 	for range 2 {
-		if err := <-stopped; err != nil {
-			fmt.Fprintln(os.Stderr, "stopping:", err)
-			code = 1
+		select {
+		case err := <-stopped:
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "stopping:", err)
+				code = 1
+			}
+		case <-time.After(patience):
+			fmt.Fprintln(os.Stderr, "server or controllers never stopped")
+			return 1
 		}
 	}
 	return code
 }
 
-func start(ctx context.Context, dir string, stopped chan<- error) error {
+func start(ctx context.Context, dir string, stopped chan error) error {
 	running, err := apitest.New(ctx, apitest.Options{Dir: filepath.Join(dir, "server")})
 	if err != nil {
 		return err
 	}
 	go func() { stopped <- running.Server.Run(ctx) }()
-	<-running.Server.Ready()
+	select {
+	case <-running.Server.Ready():
+	case err := <-stopped:
+		return fmt.Errorf("the server stopped before it was ready: %w", err)
+	case <-time.After(patience):
+		return errors.New("the server never got ready")
+	}
 	if adminConfig, err = running.Admin(); err != nil {
 		return err
 	}

@@ -18,12 +18,11 @@ func hasTaint(node *corev1.Node, key string, effect corev1.TaintEffect) bool {
 	return slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key && t.Effect == effect })
 }
 
-// heartbeat makes the Node ready and keeps it so until the test ends.
+// heartbeat makes a Node that beats once.
 func heartbeat(t *testing.T, name string) {
 	t.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	create(t, node)
-	t.Cleanup(func() { _ = admin.Delete(t.Context(), node) })
+	temporary(t, node)
 	change(t, node, updateStatus, func(n *corev1.Node) { n.Status.Conditions = readyCondition(corev1.ConditionTrue) })
 }
 
@@ -76,7 +75,7 @@ func TestNodesGetDifferentRanges(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"range-a", "range-b", "range-c"} {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		create(t, node)
+		temporary(t, node)
 		eventually(t, node, func() error {
 			if node.Spec.PodCIDR == "" || len(node.Spec.PodCIDRs) != 1 {
 				return fmt.Errorf("spec %v", node.Spec)

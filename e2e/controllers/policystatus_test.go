@@ -1,7 +1,6 @@
 package controllers_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,8 +25,7 @@ func TestPolicyStatusTellsWrongTypes(t *testing.T) {
 			},
 		},
 	}
-	create(t, policy)
-	t.Cleanup(func() { _ = admin.Delete(context.Background(), policy) })
+	temporary(t, policy)
 	eventually(t, policy, func() error {
 		if policy.Status.ObservedGeneration != policy.Generation || policy.Status.TypeChecking == nil {
 			return fmt.Errorf("status %+v", policy.Status)

@@ -16,8 +16,7 @@ func TestServiceCIDRStaysWhileServicesHaveItsAddresses(t *testing.T) {
 	cidr := &networkingv1.ServiceCIDR{
 		ObjectMeta: metav1.ObjectMeta{Name: "more"}, Spec: networkingv1.ServiceCIDRSpec{CIDRs: []string{"10.77.0.0/24"}},
 	}
-	create(t, cidr)
-	t.Cleanup(func() { _ = admin.Delete(context.Background(), cidr) })
+	temporary(t, cidr)
 	is := func(status metav1.ConditionStatus) func() error {
 		return func() error {
 			c := meta.FindStatusCondition(cidr.Status.Conditions, networkingv1.ServiceCIDRConditionReady)

@@ -129,7 +129,7 @@ func TestStatefulSetStartsInOrderAndKeepsNames(t *testing.T) {
 func TestDaemonSetRunsOnMatchingNodes(t *testing.T) {
 	ns := namespace(t)
 	for _, name := range []string{"daemon-a", "daemon-b"} {
-		create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"daemons": ns}}})
+		temporary(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"daemons": ns}}})
 	}
 	set := &appsv1.DaemonSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "d"},
@@ -196,8 +196,7 @@ func TestCustomResourcesAreCollectedAndGoWithTheirNamespace(t *testing.T) {
 			}},
 		},
 	}
-	create(t, crd)
-	t.Cleanup(func() { _ = admin.Delete(t.Context(), crd) })
+	temporary(t, crd)
 	eventually(t, crd, func() error {
 		for _, c := range crd.Status.Conditions {
 			if c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue {
