@@ -72,7 +72,11 @@ func Return(t testing.TB, what string, f func()) {
 // Context ends with the test, or at the Limit; context.Cause then says what took so long.
 func Context(t testing.TB, what string) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), Limit, fmt.Errorf("never: %s", what))
+	base := t.Context()
+	if base.Err() != nil {
+		base = context.Background() // for a cleanup
+	}
+	ctx, cancel := context.WithTimeoutCause(base, Limit, fmt.Errorf("never: %s", what))
 	t.Cleanup(cancel)
 	return ctx
 }

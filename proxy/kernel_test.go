@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/ptr"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/proxy/internal/netlab"
 	"github.com/coracle-k8s/coracle/proxy/iptables"
 )
@@ -54,10 +55,10 @@ func start(t *testing.T, lab *netlab.Lab, client *fake.Clientset, change ...func
 	}()
 	select {
 	case <-p.Ready():
-	case <-time.After(2 * time.Minute):
+	case <-time.After(await.Limit):
 		t.Error("not ready in time")
 	}
-	return p, func() { cancel(); <-done }
+	return p, func() { cancel(); await.Receive(t, done, "the proxy stopped") }
 }
 
 func clusterIPService(name, ip string, change ...func(*corev1.Service)) *corev1.Service {
@@ -223,8 +224,8 @@ func TestUDPFollowsEndpoints(t *testing.T) {
 	if _, err := client.DiscoveryV1().EndpointSlices("ns").Update(t.Context(), slice("udp", corev1.ProtocolUDP, "192.0.2.2"), metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	<-changes
-	deadline := time.Now().Add(time.Minute)
+	await.Receive(t, changes, "a change")
+	deadline := time.Now().Add(await.Limit)
 	for answer := ""; answer != "outside"; {
 		if answer = netlab.Talk(conn); answer != "outside" && time.Now().After(deadline) {
 			t.Fatalf("after: %s", answer)
@@ -381,13 +382,13 @@ func TestRestartChangesNothingAndCleanupRemovesAll(t *testing.T) {
 	saved := func() (rules string) {
 		lab.In(lab.Node, func() {
 			for _, table := range []string{"nat", "filter"} {
-				out, err := exec.Command("iptables-save", "-t", table).Output()
+				out, err := await.Command(t, "iptables-save", "-t", table).Output()
 				if err != nil {
 					t.Error(err)
 				}
 				rules += string(out)
 			}
-			out, err := exec.Command("ip", "route", "show", "table", "main").Output()
+			out, err := await.Command(t, "ip", "route", "show", "table", "main").Output()
 			if err != nil {
 				t.Error(err)
 			}
@@ -396,10 +397,10 @@ func TestRestartChangesNothingAndCleanupRemovesAll(t *testing.T) {
 		return withoutComments(rules)
 	}
 	lab.In(lab.Node, func() {
-		if out, err := exec.Command("iptables", "-A", "FORWARD", "-s", "198.51.100.1", "-j", "DROP").CombinedOutput(); err != nil {
+		if out, err := await.Command(t, "iptables", "-A", "FORWARD", "-s", "198.51.100.1", "-j", "DROP").CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
-		if out, err := exec.Command("iptables", "-t", "nat", "-N", "FOREIGN").CombinedOutput(); err != nil {
+		if out, err := await.Command(t, "iptables", "-t", "nat", "-N", "FOREIGN").CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/kubelet/network/attachment"
 )
 
@@ -101,7 +102,7 @@ func TestManyAtOnceGetDifferentAddresses(t *testing.T) {
 			given[i] = got[0]
 		})
 	}
-	wg.Wait()
+	await.Return(t, "all have their addresses", wg.Wait)
 	slices.SortFunc(given, netip.Addr.Compare)
 	if n := len(slices.Compact(given)); n != 100 {
 		t.Errorf("100 owners have %d addresses", n)

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 )
 
@@ -74,7 +74,7 @@ func TestUpForgetsWhereTheLastServerWas(t *testing.T) {
 }
 
 func TestTerminateKillsWhoDoesNotListen(t *testing.T) {
-	cmd := exec.Command("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+	cmd := await.Command(t, "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestLogIsRotated(t *testing.T) {
 		os.Exit(0)
 	}
 	path := filepath.Join(t.TempDir(), "log")
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLogIsRotated$")
+	cmd := await.Command(t, os.Args[0], "-test.run=^TestLogIsRotated$")
 	cmd.Env = append(os.Environ(), "ROTATE_INTO="+path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/controllers/owned"
 )
 
@@ -36,7 +37,7 @@ func TestWhoseNumberCounts(t *testing.T) {
 	if err != nil || len(pods) != 3 || scale != 4 {
 		t.Fatalf("got %d pods of %d, %v; want 3 of 4", len(pods), scale, err)
 	}
-	if event := <-recorder.Events; !strings.Contains(event, "UnmanagedPods") {
+	if event := await.Receive(t, recorder.Events, "an Event"); !strings.Contains(event, "UnmanagedPods") {
 		t.Errorf("told %q", event)
 	}
 }

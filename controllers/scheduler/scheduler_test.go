@@ -19,6 +19,8 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 // world is an API with a scheduler on it.
@@ -70,10 +72,10 @@ func startWorld(t *testing.T, client *fake.Clientset) *world {
 	go func() { done <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := await.Receive(t, done, "the scheduler stopped"); err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		s.informers.Shutdown()
+		await.Return(t, "the informers stopped", s.informers.Shutdown)
 	})
 	return w
 }
@@ -149,7 +151,7 @@ func TestPodGoesToTheNodeWithRoom(t *testing.T) {
 	w := newWorld(t, node("small", "1"), node("big", "4"))
 	w.create(pod("p", "2"))
 	w.untilOn("p", "big")
-	if event := <-w.events.Events; event != "Normal Scheduled Successfully assigned ns/p to big" {
+	if event := await.Receive(t, w.events.Events, "an Event"); event != "Normal Scheduled Successfully assigned ns/p to big" {
 		t.Errorf("event: %s", event)
 	}
 }
@@ -248,14 +250,12 @@ func TestManyPodsFillNodesWithoutOvercommitment(t *testing.T) {
 		w.create(pod(name, "1"))
 	}
 	on := map[string]string{}
-	for event := range w.pods.ResultChan() {
+	await.Match(t, w.pods.ResultChan(), "all four are on Nodes", func(event watch.Event) bool {
 		if p := event.Object.(*corev1.Pod); p.Spec.NodeName != "" {
 			on[p.Name] = p.Spec.NodeName
 		}
-		if len(on) == 4 {
-			break
-		}
-	}
+		return len(on) == 4
+	})
 	counts := map[string]int{}
 	for _, name := range on {
 		counts[name]++

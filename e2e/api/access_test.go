@@ -7,12 +7,13 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 )
 
 func TestOnlyHealthAndVersionAreAnonymous(t *testing.T) {
 	r := apitest.Start(t)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Timeout: await.Limit, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for path, want := range map[string]int{
 		"/healthz": 200, "/livez": 200, "/readyz": 200, "/version": 200,
 		"/": 401, "/api": 401, "/apis": 401, "/api/v1/namespaces": 401, "/openapi/v2": 401, "/openapi/v3": 401,
@@ -31,7 +32,7 @@ func TestOnlyHealthAndVersionAreAnonymous(t *testing.T) {
 
 func TestHeadersDoNotNameUsers(t *testing.T) {
 	r := apitest.Start(t)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Timeout: await.Limit, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for header, value := range map[string]string{
 		"X-Remote-User": "system:admin", "Impersonate-User": "system:admin", "Authorization": "Bearer x",
 	} {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 )
 
@@ -59,7 +60,7 @@ func defineBoats(t *testing.T, r *apitest.Running) {
 // eventually waits for what other goroutines of the server do.
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !happened(); {
+	for end := time.Now().Add(await.Limit); !happened(); {
 		if time.Now().After(end) {
 			t.Fatalf("it did not come true that %s", what)
 		}
@@ -165,7 +166,7 @@ func shared(t *testing.T, r *apitest.Running, name string, groups ...string) cac
 	go func() { stopped <- c.Start(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-stopped; err != nil {
+		if err := await.Receive(t, stopped, "the cache stopped"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 	"github.com/coracle-k8s/coracle/registry/server"
 	"github.com/coracle-k8s/coracle/registry/storage"
@@ -35,7 +36,7 @@ func external(t *testing.T) string {
 	}
 	etcd.Start()
 	t.Cleanup(etcd.Stop)
-	<-etcd.ReadyNotify()
+	await.Receive(t, etcd.ReadyNotify(), "etcd was ready")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

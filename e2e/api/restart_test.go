@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 )
 
@@ -31,7 +32,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := kubernetes.NewForConfigOrDie(c)
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 	defer cancel()
 
 	var all journal
@@ -58,7 +59,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		times = append(times, p.Start(t))
 	}
 	closing()
-	writing.Wait()
+	await.Return(t, "the writers ended", writing.Wait)
 	slices.Sort(times)
 	t.Logf("%d writes acknowledged; %d restarts, p50 %v, slowest %v", len(all.acknowledged), kills, times[len(times)/2], times[len(times)-1])
 	all.check(ctx, t, client)
@@ -66,7 +67,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		o.await(ctx, t, i, all.acknowledged)
 	}
 	cancel()
-	observing.Wait()
+	await.Return(t, "the observers ended", observing.Wait)
 }
 
 func freeAddress(t *testing.T) string {

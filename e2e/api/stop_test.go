@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/api/apitest"
 )
 
@@ -24,9 +25,11 @@ func TestAServerThatStopsEndsWatches(t *testing.T) {
 	if took := time.Since(began); took > 45*time.Second {
 		t.Errorf("stopping took %s", took)
 	}
-	for e := range pods.ResultChan() {
-		if e.Type == watch.Error {
-			t.Errorf("the watch ends with %v", e.Object)
+	await.Return(t, "the watch ended", func() {
+		for e := range pods.ResultChan() {
+			if e.Type == watch.Error {
+				t.Errorf("the watch ends with %v", e.Object)
+			}
 		}
-	}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 )
 
@@ -34,7 +35,7 @@ func start(t *testing.T, o cluster.Options) (*cluster.Cluster, kubernetes.Interf
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	if err := cluster.WaitUsable(ctx, config, o, t.Logf); err != nil {
 		t.Fatal(err)

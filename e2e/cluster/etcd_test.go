@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
 )
@@ -46,7 +47,7 @@ func externalEtcd(t *testing.T) (url, ca, cert, key string) {
 		t.Fatal(err)
 	}
 	s.Start()
-	<-s.ReadyNotify()
+	await.Receive(t, s.ReadyNotify(), "etcd was ready")
 	serving, err := tls.X509KeyPair(keys.Serving.CertPEM, keys.Serving.KeyPEM)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +117,7 @@ func inEtcd(t *testing.T, url, cert, key, prefix string) (values []string) {
 }
 
 func TestUnreachableEtcdIsToldInOneLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	dir := t.TempDir()
 	_, err := cluster.Start(ctx, cluster.Options{DataDir: dir, ControlPlaneOnly: true, HTTPSPort: -1, EtcdServers: []string{"http://127.0.0.1:1"}})

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
@@ -36,7 +36,7 @@ func newMachine(t *testing.T, s Settings) *Machine {
 
 func output(t *testing.T, m *Machine, command ...string) string {
 	t.Helper()
-	out, err := m.Output(exec.Command(command[0], command[1:]...))
+	out, err := m.Output(await.Command(t, command[0], command[1:]...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +62,14 @@ func TestMachineHasItsOwnNameProcessesFoldersAndNetwork(t *testing.T) {
 	if _, err := os.Stat("/run/there"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its /run is ours: %v", err)
 	}
-	if err := m.Run(exec.Command("false")); err == nil || !strings.Contains(err.Error(), "exit status 1") {
+	if err := m.Run(await.Command(t, "false")); err == nil || !strings.Contains(err.Error(), "exit status 1") {
 		t.Errorf("false ended with %v", err)
 	}
 }
 
 func TestDestroyedMachineLeavesNoProcess(t *testing.T) {
 	m := newMachine(t, Settings{Name: "beta"})
-	cmd := exec.Command("sleep", "31557")
+	cmd := await.Command(t, "sleep", "31557")
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := m.Start(cmd); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestDestroyedMachineLeavesNoProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "killed") {
+	if err := await.Receive(t, ended, "the process ended"); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("its process ended with %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestLinksJoinMachinesAndARouterJoinsLinks(t *testing.T) {
 		}
 	}
 	reaches := func(from *Machine, address string) bool {
-		err := from.Run(exec.Command("curl", "--silent", "--connect-timeout", "1", "http://"+address+":1"))
+		err := from.Run(await.Command(t, "curl", "--silent", "--connect-timeout", "1", "http://"+address+":1"))
 		const refused, timedOut = "exit status 7", "exit status 28"
 		if err == nil || err.Error() != refused && err.Error() != timedOut {
 			t.Fatal(err)

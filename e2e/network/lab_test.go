@@ -3,6 +3,7 @@
 package network_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
@@ -81,7 +83,9 @@ func newLab(t *testing.T, options ...func(*lab)) *lab {
 // buildPlugin compiles the network plugin as it is in the tree, to a folder that ends with the namespaces of all tests.
 var buildPlugin = sync.OnceValues(func() (string, error) {
 	const path = "/run/coracle-net"
-	cmd := exec.Command("go", "build", "-o", path, "github.com/coracle-k8s/coracle/cmd/coracle-net")
+	ctx, cancel := context.WithTimeout(context.Background(), 3*await.Limit) // it compiles, perhaps beside other work
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/coracle-k8s/coracle/cmd/coracle-net")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the network plugin: %w\n%s", err, out)
@@ -113,7 +117,7 @@ func newNamespace(t *testing.T) netns.NsHandle {
 // in runs a function in a namespace, on a thread of its own. Sockets made there stay there.
 func in(t *testing.T, ns netns.NsHandle, do func()) {
 	t.Helper()
-	done := make(chan bool)
+	done := make(chan bool, 1)
 	go func() {
 		finished := false
 		defer func() { done <- finished }()
@@ -122,7 +126,7 @@ func in(t *testing.T, ns netns.NsHandle, do func()) {
 		do()
 		finished = true
 	}()
-	if !<-done {
+	if !await.Receive(t, done, "the function in the namespace returned") {
 		t.FailNow()
 	}
 }
@@ -179,7 +183,7 @@ func output(t *testing.T, ns netns.NsHandle, command string) string {
 	var text string
 	in(t, ns, func() {
 		parts := strings.Fields(command)
-		out, err := exec.Command(parts[0], parts[1:]...).CombinedOutput()
+		out, err := await.Command(t, parts[0], parts[1:]...).CombinedOutput()
 		text = string(out)
 		if err != nil {
 			text += err.Error()

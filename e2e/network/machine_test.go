@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/kubelet/network"
 	"github.com/coracle-k8s/coracle/proxy"
 )
@@ -146,12 +146,12 @@ func (m *machine) run(client *fake.Clientset) (stop func()) {
 		}
 		stopped = true
 		cancel()
-		<-ended
-		<-ended
+		await.Receive(t, ended, "one of proxy and network stopped")
+		await.Receive(t, ended, "the other of proxy and network stopped")
 		factory.Shutdown()
 	}
 	t.Cleanup(stop)
-	<-m.proxy.Ready()
+	await.Receive(t, m.proxy.Ready(), "the proxy was ready")
 	eventually(t, "the configuration of "+m.name+" is there", func() error { _, err := os.Stat(m.file()); return err })
 	return stop
 }
@@ -199,7 +199,7 @@ func (p *pod) execute(command string) (out []byte) {
 	t.Helper()
 	var err error
 	in(t, p.machine.ns, func() {
-		cmd := exec.Command(p.machine.lab.plugin)
+		cmd := await.Command(t, p.machine.lab.plugin)
 		cmd.Env = append(os.Environ(), "CNI_COMMAND="+command, "CNI_CONTAINERID="+p.id, "CNI_IFNAME=eth0", "CNI_PATH=/",
 			fmt.Sprintf("CNI_NETNS=/proc/%d/fd/%d", os.Getpid(), int(p.ns)))
 		cmd.Stdin = strings.NewReader(p.configuration)

@@ -3,11 +3,11 @@ package nodes
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/machines"
 )
 
@@ -59,7 +59,7 @@ func TestForeignNetworkConfigurationWins(t *testing.T) {
 	service := c.expose()
 	for _, address := range []string{pod.Status.PodIP + ":8080", service.Spec.ClusterIP} {
 		c.soon("the Pod answers its node at "+address, func() error {
-			page, err := agent.Output(exec.Command("curl", "-s", "--max-time", "5", "http://"+address+"/"))
+			page, err := agent.Output(await.Command(t, "curl", "-s", "--max-time", "5", "http://"+address+"/"))
 			if err == nil && !strings.Contains(page, "there version v1") {
 				err = errors.New(page)
 			}
@@ -71,7 +71,7 @@ func TestForeignNetworkConfigurationWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.soon("ours is back where the foreign one is gone", func() error {
-		_, err := agent.Output(exec.Command("test", "-e", "/etc/cni/net.d/99-coracle.conflist"))
+		_, err := agent.Output(await.Command(t, "test", "-e", "/etc/cni/net.d/99-coracle.conflist"))
 		return err
 	})
 	if pod := c.run(web("late", "agent1"))[0]; !strings.HasPrefix(pod.Status.PodIP, "10.244.") {

@@ -5,12 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/machines"
 )
 
@@ -41,7 +40,7 @@ func TestPodsOfAnAgentAreReachedThroughTheServer(t *testing.T) {
 // forwarded is what a Pod's port answers by kubectl port-forward.
 func (c *cluster) forwarded(target string, port int) string {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), await.Limit)
 	cmd := exec.CommandContext(ctx, c.Program, "kubectl", "--kubeconfig", c.Kubeconfig(), "port-forward", target, fmt.Sprintf(":%d", port))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -62,7 +61,7 @@ func (c *cluster) forwarded(target string, port int) string {
 	if _, err := fmt.Sscanf(line, "Forwarding from 127.0.0.1:%d", &local); err != nil {
 		c.t.Fatalf("forwarding: %q, %v", line, err)
 	}
-	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", local))
+	response, err := await.Client.Get(fmt.Sprintf("http://127.0.0.1:%d/", local))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/machines"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
@@ -69,7 +70,7 @@ func newCluster(t *testing.T, config machines.Config) *cluster {
 	}
 	c := &cluster{Cluster: made, t: t}
 	t.Cleanup(c.remove)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	start := time.Now()
 	if err := c.Up(ctx, func(step string) { t.Logf("%4.1f s: %s", time.Since(start).Seconds(), step) }); err != nil {
@@ -109,7 +110,7 @@ func (c *cluster) kubectl(args ...string) string {
 }
 
 func (c *cluster) tryKubectl(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), await.Limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Program, append([]string{"kubectl", "--kubeconfig", c.Kubeconfig()}, args...)...)
 	var complaints bytes.Buffer

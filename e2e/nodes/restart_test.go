@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/machines"
 )
 
@@ -128,7 +129,7 @@ func TestWatchOfAnAgentsPodsOutlivesTheAgent(t *testing.T) {
 	long(t)
 	c := newCluster(t, machines.Config{Agents: 1})
 	c.run(web("there", "agent1"))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	events, err := c.client.CoreV1().Pods(metav1.NamespaceDefault).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=there"})
 	if err != nil {
@@ -158,7 +159,7 @@ func TestWatchOfAnAgentsPodsOutlivesTheAgent(t *testing.T) {
 // again starts coracle on a node, and waits until it is Ready.
 func (c *cluster) again(n *machines.Node) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), await.Limit)
 	defer cancel()
 	if err := c.Up(ctx, func(step string) { c.t.Log(step) }); err != nil {
 		c.t.Fatal(err)

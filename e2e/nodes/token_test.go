@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/machines"
 )
 
@@ -28,7 +28,7 @@ func TestOnlyAGoodTokenJoins(t *testing.T) {
 	expired := c.token("--ttl", "1s")
 	c.soon("the expired token is gone", func() error { return c.tokenGone(expired) })
 	deleted := c.token()
-	if _, err := c.Server().Output(exec.Command(c.Program, "token", "delete", "--data-dir", c.Server().DataDir(), deleted[:6])); err != nil {
+	if _, err := c.Server().Output(await.Command(t, c.Program, "token", "delete", "--data-dir", c.Server().DataDir(), deleted[:6])); err != nil {
 		t.Fatal(err)
 	}
 	for name, token := range map[string]string{
@@ -55,7 +55,7 @@ func TestOnlyAGoodTokenJoins(t *testing.T) {
 // refused runs an agent on a fresh data directory that is to end by itself, and to say in a line what to do.
 func refused(t *testing.T, c *cluster, agent *machines.Node, token, dir string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	args := agent.Args()
 	args[slices.Index(args, agent.DataDir())] = dir

@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
@@ -77,7 +77,7 @@ func TestPodsHaveCgroupsWithTheirLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, filepath.Dir(parent), limits{shares: "512", weight: "59"})
-	inside := exec.Command("sleep", "1000")
+	inside := await.Command(t, "sleep", "1000")
 	if err := inside.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func enter(t *testing.T, path string, pid int) {
 		dirs = []string{filepath.Join("/sys/fs/cgroup", path)}
 	}
 	for _, dir := range dirs {
-		if out, err := exec.Command("sh", "-c", "echo $0 > $1/cgroup.procs", strconv.Itoa(pid), dir).CombinedOutput(); err != nil {
+		if out, err := await.Command(t, "sh", "-c", "echo $0 > $1/cgroup.procs", strconv.Itoa(pid), dir).CombinedOutput(); err != nil {
 			t.Fatalf("entering %s: %v: %s", dir, err, out)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
@@ -73,7 +73,7 @@ func (p plugin) call(command, container string) ([]byte, error) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	cmd := exec.Command(p.binary)
+	cmd := await.Command(p.t, p.binary)
 	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Env = []string{"CNI_COMMAND=" + command, "CNI_CONTAINERID=" + container, "CNI_NETNS=/run/netns/" + container, "CNI_IFNAME=eth0", "CNI_PATH=/"}
 	began := time.Now()
@@ -97,7 +97,7 @@ func newNamespace(t *testing.T, name string) {
 		}
 		made <- err
 	}()
-	if err := <-made; err != nil {
+	if err := await.Receive(t, made, "a network namespace"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -141,13 +141,13 @@ func TestPluginVerbs(t *testing.T) {
 		t.Errorf("addresses %s", got)
 	}
 	for _, address := range []string{"10.7.0.3", "fd07::3", "10.7.0.1", "fd07::1"} {
-		if out, err := exec.Command("nsenter", "--net=/run/netns/one", "busybox", "ping", "-c1", "-W2", address).CombinedOutput(); err != nil {
+		if out, err := await.Command(t, "nsenter", "--net=/run/netns/one", "busybox", "ping", "-c1", "-W2", address).CombinedOutput(); err != nil {
 			t.Errorf("one does not reach %s: %v: %s", address, err, out)
 		}
 	}
 	p.config["prevResult"] = result
 	must("CHECK", "one")
-	if out, err := exec.Command("nsenter", "--net=/run/netns/one", "busybox", "ip", "addr", "del", "10.7.0.2/24", "dev", "eth0").CombinedOutput(); err != nil {
+	if out, err := await.Command(t, "nsenter", "--net=/run/netns/one", "busybox", "ip", "addr", "del", "10.7.0.2/24", "dev", "eth0").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if _, err := p.call("CHECK", "one"); err == nil {

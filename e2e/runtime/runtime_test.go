@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/e2e/nodens"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
@@ -70,7 +71,7 @@ func TestSandboxIsConfinedAndDoesItsWork(t *testing.T) {
 			}
 		}
 	}
-	if out, err := exec.Command("kill", "-TERM", pids[0]).CombinedOutput(); err != nil {
+	if out, err := await.Command(t, "kill", "-TERM", pids[0]).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	eventually(t, "the sandbox has ended", func() bool { return len(processesOf(sandbox)) == 0 })
@@ -183,7 +184,7 @@ func processesOf(container string) []string {
 
 func kill(t *testing.T, pid string) {
 	t.Helper()
-	if out, err := exec.Command("kill", "-9", pid).CombinedOutput(); err != nil {
+	if out, err := await.Command(t, "kill", "-9", pid).CombinedOutput(); err != nil {
 		t.Fatalf("killing %s: %v: %s", pid, err, out)
 	}
 }

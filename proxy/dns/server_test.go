@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 // upstream is a resolver that knows every name under example.com.
@@ -98,7 +100,7 @@ func TestServesBothTransportsUntilTheContextEnds(t *testing.T) {
 		t.Error("it listens before there are rules")
 	}
 	close(rules)
-	<-s.Ready()
+	await.Receive(t, s.Ready(), "DNS was ready")
 	for _, transport := range []string{"udp", "tcp"} {
 		client := &dns.Client{Net: transport}
 		answer, _, err := client.Exchange(ask("Web.default.svc.cluster.local.", dns.TypeA), fmt.Sprintf("127.0.0.1:%d", s.cfg.Port))
@@ -107,7 +109,7 @@ func TestServesBothTransportsUntilTheContextEnds(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := <-done; err != nil {
+	if err := await.Receive(t, done, "DNS stopped"); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -303,7 +305,7 @@ func TestFollowsTheNodesResolvers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.watch(ctx) }()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(await.Limit)
 	for fmt.Sprint(r.list()) != "[192.0.2.2:53]" {
 		if time.Now().After(deadline) {
 			t.Fatalf("servers %v after the change", r.list())
@@ -313,7 +315,7 @@ func TestFollowsTheNodesResolvers(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
-	if err := <-done; err != nil {
+	if err := await.Receive(t, done, "the watch of the file ended"); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/proxy/service"
 )
 
@@ -43,7 +43,7 @@ func TestAnswersByLocalEndpoints(t *testing.T) {
 		if err := s.Set(world(port, test.local...)); err != nil {
 			t.Fatal(err)
 		}
-		response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", port))
+		response, err := await.Client.Get(fmt.Sprintf("http://127.0.0.1:%d/", port))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestAnswersByLocalEndpoints(t *testing.T) {
 	if err := s.Set(&service.Snapshot{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", port)); err == nil {
+	if _, err := await.Client.Get(fmt.Sprintf("http://127.0.0.1:%d/", port)); err == nil {
 		t.Error("still served after the Service is gone")
 	}
 }

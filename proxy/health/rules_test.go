@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 func get(t *testing.T, r *Rules, path string) (int, report) {
@@ -93,7 +95,7 @@ func TestTakenPortsAreTriedAgain(t *testing.T) {
 	other.Close()
 	r.Listen(address)
 	r.Listen(address)
-	response, err := http.Get("http://" + address + "/livez")
+	response, err := await.Client.Get("http://" + address + "/livez")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +104,7 @@ func TestTakenPortsAreTriedAgain(t *testing.T) {
 		t.Errorf("livez: %s", response.Status)
 	}
 	r.Close()
-	if _, err := http.Get("http://" + address + "/livez"); err == nil {
+	if _, err := await.Client.Get("http://" + address + "/livez"); err == nil {
 		t.Error("still served after Close")
 	}
 }

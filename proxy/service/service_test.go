@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 var web = types.NamespacedName{Namespace: "ns", Name: "web"}
@@ -134,13 +136,13 @@ func TestPicturesShareWhatHasNotChanged(t *testing.T) {
 	changes := tracker.Changes()
 	tracker.SetService(webService())
 	tracker.SetService(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "other"}})
-	<-changes
+	await.Receive(t, changes, "a change")
 	first := tracker.Snapshot()
 	if tracker.Snapshot() != first {
 		t.Error("another picture of the same")
 	}
 	tracker.SetSlice(sliceOf("one", "10.0.0.1 ready"))
-	<-changes
+	await.Receive(t, changes, "a change")
 	second := tracker.Snapshot()
 	other := types.NamespacedName{Namespace: "ns", Name: "other"}
 	if second.Services[other] != first.Services[other] || second.Services[web] == first.Services[web] {

@@ -15,12 +15,13 @@ import (
 	"k8s.io/apiserver/pkg/storage/etcd3"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/registry/tee"
 )
 
 // What the watch caches ask etcd is not answered to watches that resume from its history.
 func TestResumedWatchSeesNoProgressOfOthers(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 	defer cancel()
 	b, err := Embedded(ctx, t.TempDir())
 	if err != nil {
@@ -49,26 +50,24 @@ func TestResumedWatchSeesNoProgressOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resumed.Stop()
-	if e := <-resumed.ResultChan(); e.Type != watch.Added {
+	if e := await.Receive(t, resumed.ResultChan(), "the first event"); e.Type != watch.Added {
 		t.Fatalf("the first event is %s", e.Type)
 	}
-	for e := range cache.ResultChan() { // the answer comes when etcd has told all else
-		if e.Type == watch.Bookmark {
-			break
-		}
+	await.Match(t, cache.ResultChan(), "the answer, when etcd has told all else", func(e watch.Event) bool {
 		if err := etcd.RequestWatchProgress(ctx); err != nil {
 			t.Fatal(err)
 		}
-	}
+		return e.Type == watch.Bookmark
+	})
 	put("third")
-	if e := <-resumed.ResultChan(); e.Type != watch.Added {
+	if e := await.Receive(t, resumed.ResultChan(), "the second event"); e.Type != watch.Added {
 		t.Errorf("the second event is %s", e.Type)
 	}
 }
 
 // A resumed watch of what never changes must learn new revisions before its own is compacted.
 func TestResumedWatchHasBookmarks(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 	defer cancel()
 	b, err := Embedded(ctx, t.TempDir())
 	if err != nil {
@@ -92,7 +91,7 @@ func TestResumedWatchHasBookmarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resumed.Stop()
-	if e := <-resumed.ResultChan(); e.Type != watch.Bookmark {
+	if e := await.Receive(t, resumed.ResultChan(), "a bookmark"); e.Type != watch.Bookmark {
 		t.Errorf("the first event is %s", e.Type)
 	}
 }

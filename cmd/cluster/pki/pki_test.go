@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 func options(t *testing.T) Options {
@@ -186,7 +188,7 @@ func TestSeveralAtOnceAgree(t *testing.T) {
 			results[i] = p
 		})
 	}
-	wg.Wait()
+	await.Return(t, "all have their keys", wg.Wait)
 	for _, p := range results {
 		if !bytes.Equal(p.Serving.CertPEM, results[0].Serving.CertPEM) || !bytes.Equal(p.EncryptionKey, results[0].EncryptionKey) {
 			t.Fatal("two of them made keys of their own")

@@ -8,11 +8,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/registry/server"
 )
 
 // patience is how long tests wait for what should happen at once.
-const patience = 60 * time.Second
+const patience = await.Limit
 
 // Start runs a server until the test ends, and fails the test if the server does not stop cleanly or somebody has changed
 // objects that parts of it share.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/kubelet/images/archive"
 )
 
@@ -43,7 +44,7 @@ func start(t *testing.T) *httptest.Server {
 
 func get(t *testing.T, url string) (*http.Response, []byte) {
 	t.Helper()
-	response, err := http.Get(url)
+	response, err := await.Client.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestUnknownIsRefused(t *testing.T) {
 			t.Errorf("%s: %s", path, response.Status)
 		}
 	}
-	response, err := http.Post(url+"/v2/group/a/blobs/uploads/", "", nil)
+	response, err := await.Client.Post(url+"/v2/group/a/blobs/uploads/", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/coracle-k8s/coracle/await"
 )
 
 func nodePortService(ports ...corev1.ServicePort) *corev1.Service {
@@ -209,7 +211,7 @@ func TestServersShareOneRecord(t *testing.T) {
 			}
 		})
 	}
-	done.Wait()
+	await.Return(t, "all have their ports", done.Wait)
 	writes := key.writes
 	// A server that has not heard that others gave ports back finds out before it refuses.
 	servers[0].freePorts(t.Context(), []int32{30005})
