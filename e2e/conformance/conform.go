@@ -36,13 +36,13 @@ func (o *options) conform(ctx context.Context) error {
 			return cmp.Or(err, error(exitCode(code)))
 		}
 	}
-	catalogue, err := suite.List(built.programs)
+	catalogue, err := suite.List(built.programs, o.all || len(o.tests) > 0)
 	if err != nil {
 		return err
 	}
-	tests := o.selected(catalogue.Names)
-	if len(tests) == 0 {
-		return errors.New("no test matches")
+	tests, err := o.selected(catalogue.Names)
+	if err != nil {
+		return err
 	}
 	results, err := suite.OpenResults(o.results)
 	if err != nil {

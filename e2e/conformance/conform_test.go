@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/coracle-k8s/coracle/e2e/conformance/suite"
@@ -40,19 +43,41 @@ func TestFocusAndSkipSelect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := o.selected([]string{"[sig-a] x", "[sig-b] y [Serial]", "[sig-c] z"}); !slices.Equal(got, []string{"[sig-a] x"}) {
-		t.Errorf("selected %q", got)
+	if got, err := o.selected([]string{"[sig-a] x", "[sig-b] y [Serial]", "[sig-c] z"}); err != nil || !slices.Equal(got, []string{"[sig-a] x"}) {
+		t.Errorf("selected %q, %v", got, err)
+	}
+	if got, err := o.selected([]string{"[sig-c] z"}); err == nil {
+		t.Errorf("selected %q, where nothing matches", got)
 	}
 	if o, err = parse(nil); err != nil {
 		t.Fatal(err)
 	}
-	if all := []string{"a", ""}; !slices.Equal(o.selected(all), all) {
-		t.Error("without focus and skip not all are selected")
+	all := []string{"a", ""}
+	if got, err := o.selected(all); err != nil || !slices.Equal(got, all) {
+		t.Errorf("without focus and skip %q are selected, %v", got, err)
 	}
 	if _, err := parse([]string{"-rerun", "some"}); err == nil {
 		t.Error("a wrong rerun is accepted")
 	}
 	if _, err := parse([]string{"-focus", "("}); err == nil {
 		t.Error("a wrong expression is accepted")
+	}
+}
+
+func TestAListSelectsByPartsOfNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(file, []byte("# why\n\nPrivilegedPod\nshould sign\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-tests", file, "-skip", "Windows"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"PrivilegedPod one", "PrivilegedPod [Windows]", "it should sign", "another"}
+	if got, err := o.selected(names); err != nil || !slices.Equal(got, []string{"PrivilegedPod one", "it should sign"}) {
+		t.Errorf("selected %q, %v", got, err)
+	}
+	if got, err := o.selected(names[:1]); err == nil || !strings.Contains(err.Error(), "should sign") {
+		t.Errorf("selected %q, %v: one line of the list is of no test", got, err)
 	}
 }

@@ -22,13 +22,16 @@ type Programs struct {
 type Catalogue struct {
 	// Description is the suite's own name, with which the texts that its filters see begin.
 	Description string
-	// Names are the conformance tests' full names, sorted.
+	// Names are the tests' full names, sorted.
 	Names []string
 }
 
-// List asks the suite for its conformance tests, without a cluster, and keeps the answer beside the program.
-func List(p Programs) (Catalogue, error) {
-	kept := p.Test + ".list.json"
+// List asks the suite for its conformance tests, or for all that it has, without a cluster, and keeps the answer beside the program.
+func List(p Programs, all bool) (Catalogue, error) {
+	kept, focus := p.Test+".list.json", `\[Conformance\]`
+	if all {
+		kept, focus = p.Test+".all.json", ""
+	}
 	var c Catalogue
 	if content, err := os.ReadFile(kept); err == nil && json.Unmarshal(content, &c) == nil && len(c.Names) > 0 {
 		return c, nil
@@ -39,7 +42,7 @@ func List(p Programs) (Catalogue, error) {
 	}
 	defer os.RemoveAll(dir)
 	report := filepath.Join(dir, "report.json")
-	cmd := exec.Command(p.Test, "--ginkgo.dry-run", "--ginkgo.silence-skips", "--ginkgo.focus="+`\[Conformance\]`,
+	cmd := exec.Command(p.Test, "--ginkgo.dry-run", "--ginkgo.silence-skips", "--ginkgo.focus="+focus,
 		"--ginkgo.json-report="+report, "--kubeconfig="+filepath.Join(dir, "none"), "--provider=local")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return Catalogue{}, fmt.Errorf("listing the tests of %s: %w\n%s", p.Test, err, lastLines(out, 5))
