@@ -41,7 +41,7 @@ ARGS     ?=
 TESTED   := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))
 quote     = '$(subst ','\'',$(1))'
 
-.PHONY: help up down reset demo test test-v2 test-systemd conformance e2e bench build runtime images go packages generate verify vuln clean
+.PHONY: help up down reset demo test test-v2 test-systemd conformance e2e chaos bench build runtime images go packages generate verify vuln clean
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -67,12 +67,15 @@ test-v2: go build images ## a node on a cgroup v2 machine, emulated
 test-systemd: go build images ## a node on a fresh Debian with systemd, in namespaces, across a reboot
 	@hack/systemd/run.sh
 
-conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nodes (FOCUS= SKIP= PROCS= KUBECONFIG= RERUN=failed|all)
-	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -procs $(or $(PROCS),6) \
+conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nodes (FOCUS= SKIP= TESTS=FILE PROCS= KUBECONFIG= RERUN=failed|all)
+	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -tests $(call quote,$(TESTS)) -procs $(or $(PROCS),6) \
 	  -kubeconfig $(call quote,$(TESTED)) -cache $(call quote,$(CACHE)) -rerun $(call quote,$(RERUN)) $(ARGS)
 
 e2e: go packages build images ## clusters of several nodes: joining, loss, partitions, restarts, networks (FOCUS=name)
 	@hack/leftovers.sh $(GO) test -count=1 -v -timeout 40m -run '$(FOCUS)' ./e2e/nodes
+
+chaos: go packages build images ## two nodes in use, attacked at random for ten minutes (ARGS='-chaos.duration=2m -chaos.seed=7')
+	@$(GO) test -count=1 -v -timeout 3h ./e2e/chaos $(ARGS)
 
 bench: packages build images ## start-up, idle and latency figures beside upstream's, as docs/benchmarks.md records them (PEER=none)
 	@$(GO) run ./hack/bench -peer $(call quote,$(PEER)) $(ARGS)
