@@ -117,6 +117,7 @@ func (w *world) tell() {
 func (w *world) soon(what string, is func(context.Context) error) {
 	w.t.Helper()
 	ctx := await.Context(w.t, what)
+	var last error
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		err := is(ctx)
 		if err == nil {
@@ -128,8 +129,9 @@ func (w *world) soon(what string, is func(context.Context) error) {
 			return
 		}
 		if ctx.Err() != nil {
-			w.t.Fatalf("never: %s: %v", what, err)
+			w.t.Fatalf("never: %s: %v", what, last)
 		}
+		last = err
 	}
 }
 
