@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -46,7 +47,10 @@ func TestStatefulSetAdoptsPodsAndHistoryWithoutRestart(t *testing.T) {
 func TestDaemonSetAdoptsPodsAndHistoryWithoutRestart(t *testing.T) {
 	ns := namespace(t)
 	for _, name := range []string{"adopting-a", "adopting-b"} {
-		create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"daemons": ns}}})
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"daemons": ns}}}
+		create(t, node)
+		// Too many Nodes that are never ready, and others' tests see no evictions.
+		t.Cleanup(func() { _ = admin.Delete(context.Background(), node) })
 	}
 	set := func() *appsv1.DaemonSet {
 		ds := &appsv1.DaemonSet{
