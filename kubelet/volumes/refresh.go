@@ -91,18 +91,15 @@ func (v *Volumes) Refresh(pod types.UID) {
 
 // keepFresh starts what renders the Pod's volumes again when it is woken. The Pod's turn is held.
 func (v *Volumes) keepFresh(p *podVolumes) {
+	v.mu.Lock() // before a Pod's, as everywhere
+	defer v.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone {
 		return
 	}
 	p.mounted = true
-	if !slices.ContainsFunc(p.pod.Spec.Volumes, func(volume corev1.Volume) bool { return rendered(&volume) }) {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.over {
+	if v.over || !slices.ContainsFunc(p.pod.Spec.Volumes, func(volume corev1.Volume) bool { return rendered(&volume) }) {
 		return
 	}
 	ctx, cancel := context.WithCancel(v.ctx)

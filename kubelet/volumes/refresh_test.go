@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -208,4 +210,30 @@ func TestTimePassesWhileTheMachineSleepsOrItsClockIsSetBack(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+func TestPodsComeAndGoWhileOthersAreLookedAt(t *testing.T) {
+	needRoot(t)
+	w := newWorld(t, t.TempDir(), fake.NewClientset())
+	within(t, time.Minute, "mounting, updating and forgetting side by side", func() {
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				pod := newPod(types.UID(fmt.Sprint("p", i)), labels("l"))
+				for range 20 {
+					w.Update(pod)
+					if err := w.Mount(t.Context(), pod); err != nil {
+						t.Error(err)
+					}
+					w.usedElsewhere(pod, "volume")
+					w.pokeDue(time.Now())
+					w.Forget(pod.UID)
+					if err := w.Unmount(t.Context(), pod.UID); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+	})
 }
