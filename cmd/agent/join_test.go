@@ -349,3 +349,55 @@ func (w *world) nearItsEnd(subject pkix.Name) (certificate, key []byte) {
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key
 }
+
+// As the upstream suite has it: [Feature:BootstrapTokens].
+func TestClusterInfoIsSignedByTheTokensThatThereAre(t *testing.T) {
+	w := newWorld(t)
+	info := w.client.CoreV1().ConfigMaps(metav1.NamespacePublic)
+	signature := func(ctx context.Context, id string) (string, bool) {
+		m, err := info.Get(ctx, "cluster-info", metav1.GetOptions{})
+		if err != nil {
+			return "", false
+		}
+		text, has := m.Data["jws-kubeconfig-"+id]
+		return text, has
+	}
+	token, err := bootstrap.ParseToken(w.token(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := ""
+	w.await("a new token's signature", func(ctx context.Context) (has bool) {
+		first, has = signature(ctx, token.ID)
+		return has
+	})
+	w.await("cluster-info to be another", func(ctx context.Context) bool {
+		m, err := info.Get(ctx, "cluster-info", metav1.GetOptions{})
+		if err != nil {
+			return false
+		}
+		m.Data["kubeconfig"] = "another"
+		_, err = info.Update(ctx, m, metav1.UpdateOptions{})
+		return err == nil
+	})
+	w.await("a signature of what it says now", func(ctx context.Context) bool {
+		now, has := signature(ctx, token.ID)
+		return has && now != first
+	})
+	secrets := w.client.CoreV1().Secrets(metav1.NamespaceSystem)
+	expired := bootstrap.TokenSecret(bootstrap.Token{ID: "0a1b2c", Secret: "0123456789abcdef"}, "", time.Now().Add(-time.Hour))
+	if _, err := secrets.Create(t.Context(), expired, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the expired token to go", func(ctx context.Context) bool {
+		_, err := secrets.Get(ctx, expired.Name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
+	if err := secrets.Delete(t.Context(), "bootstrap-token-"+token.ID, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the signature to go with its token", func(ctx context.Context) bool {
+		_, has := signature(ctx, token.ID)
+		return !has
+	})
+}

@@ -11,8 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/cluster-bootstrap/token/api"
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
 	"github.com/coracle-k8s/coracle/cmd/cluster/pki"
@@ -123,8 +125,9 @@ func (c *Cluster) parts() []part.Part {
 		{Name: "controllers", Run: c.runControllers},
 		{Name: "scheduler", Run: c.runScheduler},
 		{Name: "cluster DNS", Run: c.keepDNSService},
-		{Name: "cluster facts", Run: c.keeping(bootstrap.ConfigMapName, c.facts)},
-		{Name: "servers", Run: c.keeping(bootstrap.ServersName, c.server)},
+		{Name: "cluster facts", Run: c.keeping(metav1.NamespaceSystem, bootstrap.ConfigMapName, c.facts)},
+		{Name: "servers", Run: c.keeping(metav1.NamespaceSystem, bootstrap.ServersName, c.server)},
+		{Name: "cluster-info", Run: c.keeping(metav1.NamespacePublic, api.ConfigMapClusterInfo, c.info())},
 		{Name: "certificates", Run: c.renewCertificates},
 	}
 	if !c.options.ControlPlaneOnly {

@@ -14,7 +14,7 @@ import (
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
 )
 
-// wanted is what a ConfigMap in kube-system is to be, by the data that it has.
+// wanted is what a ConfigMap is to be, by the data that it has.
 type wanted func(data map[string]string) (*corev1.ConfigMap, error)
 
 // facts tell nodes of the cluster as the options say.
@@ -31,17 +31,17 @@ func (c *Cluster) server(data map[string]string) (*corev1.ConfigMap, error) {
 	return bootstrap.ServersConfigMap(data, c.options.AdvertiseAddress, own, len(c.options.EtcdServers) == 0)
 }
 
-// keeping keeps a ConfigMap of kube-system as it is wanted, whoever changes or deletes it.
-func (c *Cluster) keeping(name string, want wanted) func(context.Context) error {
+// keeping keeps a ConfigMap as it is wanted, whoever changes or deletes it.
+func (c *Cluster) keeping(namespace, name string, want wanted) func(context.Context) error {
 	return func(ctx context.Context) error {
 		client, err := kubernetes.NewForConfig(c.configOf("system:apiserver"))
 		if err != nil {
 			return err
 		}
-		of := client.CoreV1().ConfigMaps(metav1.NamespaceSystem)
+		of := client.CoreV1().ConfigMaps(namespace)
 		changed := make(chan struct{}, 1)
 		informer := c.api.Informers().Core().V1().ConfigMaps().Informer()
-		registration, err := informer.AddEventHandler(tellOf(metav1.NamespaceSystem, name, changed))
+		registration, err := informer.AddEventHandler(tellOf(namespace, name, changed))
 		if err != nil {
 			return fmt.Errorf("watching config map %s: %w", name, err)
 		}
@@ -71,7 +71,7 @@ func keep(ctx context.Context, client configMaps, name string, want wanted) erro
 	is, err := client.Get(ctx, name, metav1.GetOptions{})
 	missing := apierrors.IsNotFound(err)
 	if err != nil && !missing {
-		return fmt.Errorf("reading config map %s/%s: %w", metav1.NamespaceSystem, name, err)
+		return fmt.Errorf("reading config map %s: %w", name, err)
 	}
 	if missing {
 		is = &corev1.ConfigMap{}
@@ -87,7 +87,7 @@ func keep(ctx context.Context, client configMaps, name string, want wanted) erro
 		_, err = client.Update(ctx, is, metav1.UpdateOptions{})
 	}
 	if err != nil {
-		return fmt.Errorf("keeping config map %s/%s: %w", metav1.NamespaceSystem, name, err)
+		return fmt.Errorf("keeping config map %s: %w", name, err)
 	}
 	return nil
 }
