@@ -2,18 +2,13 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/coracle-k8s/coracle/cmd/node"
-	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
 
 // Down stops the server on dataDir and all that it runs: no process, mount, network namespace, cgroup or packet rule of it is left.
@@ -86,8 +81,12 @@ func Reset(ctx context.Context, dataDir string, out io.Writer) error {
 			return fmt.Errorf("deleting volumes and logs: %w", err)
 		}
 	}
-	if err := removeState(dataDir); err != nil {
+	left, err := removeState(dataDir)
+	if err != nil {
 		return err
+	}
+	for _, path := range left {
+		fmt.Fprintf(out, "left %s, which is not coracle's\n", path)
 	}
 	file, err := usersKubeconfig()
 	if err != nil {
@@ -97,26 +96,5 @@ func Reset(ctx context.Context, dataDir string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "deleted the state in %s\n", dataDir)
-	return nil
-}
-
-// removeState deletes the data directory, and nothing that isn't one. A symbolic link to it, or the disk that it is, stays, empty.
-func removeState(dataDir string) error {
-	entries, err := os.ReadDir(dataDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(dataDir, pidFile)); err != nil && len(entries) > 0 {
-		return fmt.Errorf("%s is no data directory of a cluster (it has no %s): nothing deleted", dataDir, pidFile)
-	}
-	if err := removal.Contents(dataDir); err != nil {
-		return err
-	}
-	if err := unix.Rmdir(dataDir); err != nil && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("removing %s: %w", dataDir, err)
-	}
 	return nil
 }

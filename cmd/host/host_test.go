@@ -102,7 +102,7 @@ func TestResetDeletesOnlyDataDirectories(t *testing.T) {
 	if err := os.WriteFile(precious, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeState(dir); err == nil {
+	if _, err := removeState(dir); err == nil {
 		t.Error("no error for a directory that is none of ours")
 	}
 	if _, err := os.Stat(precious); err != nil {
@@ -113,11 +113,77 @@ func TestResetDeletesOnlyDataDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	held.Close()
-	if err := removeState(dir); err != nil {
-		t.Error(err)
+	if left, err := removeState(dir); err != nil || len(left) != 1 || left[0] != precious {
+		t.Errorf("left %v, %v", left, err)
 	}
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
-		t.Errorf("the directory is still there (%v)", err)
+	if _, err := os.Stat(precious); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestResetDeletesWhatIsOursOnly(t *testing.T) {
+	dir := t.TempDir()
+	outside := filepath.Join(t.TempDir(), "data")
+	for _, path := range []string{filepath.Join(dir, "etcd", "member", "db"), filepath.Join(dir, "thesis", "one.txt"), filepath.Join(outside, "precious")} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(outside, filepath.Join(dir, "containerd")); err != nil {
+		t.Fatal(err)
+	}
+	held, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Close()
+	left, err := removeState(dir)
+	if err != nil || len(left) != 1 || left[0] != filepath.Join(dir, "thesis") {
+		t.Errorf("left %v, %v", left, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("there are %v, %v", entries, err)
+	}
+	for _, path := range []string{filepath.Join(dir, "thesis", "one.txt"), filepath.Join(outside, "precious")} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNobodysDirectoriesAreTaken(t *testing.T) {
+	for name, test := range map[string]struct {
+		files []string
+		ok    bool
+	}{
+		"an empty one":                 {nil, true},
+		"one prepared for a node":      {[]string{"images", "certs.d"}, true},
+		"a disk of its own":            {[]string{"lost+found"}, true},
+		"one that had a server":        {[]string{"server.pid", "notes.txt"}, true},
+		"one that had an agent":        {[]string{"agent.json", "pki", "cluster.json"}, true},
+		"one whose first start failed": {[]string{"up.flags", "server.log", "server.log.1", ".up.flags.123"}, true},
+		"somebody's":                   {[]string{"thesis.txt"}, false},
+		"somebody's with a bin":        {[]string{"bin", "etc", "usr"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, file := range test.files {
+				if err := os.WriteFile(filepath.Join(dir, file), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := checkOurs(dir)
+			if (err == nil) != test.ok {
+				t.Errorf("taken: %v", err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), "--data-dir") || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("the error is %v", err)
+			}
+		})
 	}
 }
 
@@ -131,7 +197,7 @@ func TestResetLooksBehindALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	held.Close()
-	if err := removeState(link); err != nil {
+	if _, err := removeState(link); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(link); err != nil || len(left) > 0 {

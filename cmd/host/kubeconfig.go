@@ -88,7 +88,7 @@ func mergeContext(file kubeconfigFile, admin, dataDir string) (string, error) {
 	if into.CurrentContext == "" {
 		into.CurrentContext = name
 	}
-	return name, file.save(into)
+	return name, file.save(into, 0o700)
 }
 
 // removeContext takes the entries of dataDir's cluster out again. A file without them is not written.
@@ -116,7 +116,7 @@ func removeContext(file kubeconfigFile, dataDir string) error {
 	if !changed {
 		return nil
 	}
-	return file.save(config)
+	return file.save(config, 0o777)
 }
 
 // freeName is ours, or one with the directory's name where another data directory's cluster has taken that.
@@ -160,8 +160,9 @@ func load(path string) (*clientcmdapi.Config, error) {
 	return config, nil
 }
 
-// save writes the file in one step, with the mode and owner it had, or 0600 and its user's.
-func (f kubeconfigFile) save(config *clientcmdapi.Config) error {
+// save writes the file in one step, with the owner it had and those of its permissions that are allowed, or 0600 and its user's. A file
+// that gets the administrator's key is for its owner alone, as those that kubectl and kubeadm make, whatever it was before.
+func (f kubeconfigFile) save(config *clientcmdapi.Config, allowed fs.FileMode) error {
 	content, err := clientcmd.Write(*config)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", f.path, err)
@@ -181,7 +182,7 @@ func (f kubeconfigFile) save(config *clientcmdapi.Config) error {
 	}
 	mode, uid, gid := fs.FileMode(0o600), f.uid, f.gid
 	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
+		mode = info.Mode().Perm() & allowed
 		uid, gid = ownerIDs(info, uid, gid)
 	}
 	return writeFile(path, content, mode, uid, gid)

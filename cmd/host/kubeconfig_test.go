@@ -129,8 +129,8 @@ func TestMergeAndRemoveLeaveOtherEntriesAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Mode().Perm() != 0o640 {
-		t.Errorf("mode is %o, want the 640 it had", info.Mode().Perm())
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode is %o, though it holds the administrator's key", info.Mode().Perm())
 	}
 }
 

@@ -64,6 +64,9 @@ func claim(dataDir, what string) (*os.File, error) {
 	if !before.empty() && before.what() != what {
 		return nil, fmt.Errorf("%s has the state of %s %s: choose another --data-dir, or delete it (coracle reset --data-dir %s)", dataDir, article(before.what()), before.what(), dataDir)
 	}
+	if err := checkOurs(dataDir); err != nil {
+		return nil, err
+	}
 	return lock(dataDir)
 }
 

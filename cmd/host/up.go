@@ -49,6 +49,9 @@ func Up(ctx context.Context, o cluster.Options, flags []string, timeout time.Dur
 			return err
 		}
 	}
+	if err := checkOurs(o.DataDir); err != nil {
+		return err
+	}
 	turn, err := waitTurn(ctx, o.DataDir)
 	if err != nil {
 		return err
