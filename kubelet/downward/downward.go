@@ -86,7 +86,7 @@ func Lines(m map[string]string) string {
 }
 
 // Resource returns a container's resource, in units of the reference's divisor, rounded up. A limit that is not set
-// is what the node has to give.
+// is its Pod's, or else what the node has to give.
 func Resource(pod *corev1.Pod, container string, ref *corev1.ResourceFieldSelector, allocatable corev1.ResourceList) (string, error) {
 	if ref.ContainerName != "" {
 		container = ref.ContainerName
@@ -102,7 +102,7 @@ func Resource(pod *corev1.Pod, container string, ref *corev1.ResourceFieldSelect
 	var value resource.Quantity
 	switch kind {
 	case "limits":
-		value = limit(c, corev1.ResourceName(name), allocatable)
+		value = limit(pod, c, corev1.ResourceName(name), allocatable)
 	case "requests":
 		value = c.Resources.Requests[corev1.ResourceName(name)]
 	default:
@@ -118,12 +118,18 @@ func Resource(pod *corev1.Pod, container string, ref *corev1.ResourceFieldSelect
 	return strconv.FormatInt(int64(math.Ceil(float64(value.Value())/float64(divisor.Value()))), 10), nil
 }
 
-func limit(c *corev1.Container, name corev1.ResourceName, allocatable corev1.ResourceList) resource.Quantity {
+// limit is a container's own, or else all that its Pod may use, or else all that the node has.
+func limit(pod *corev1.Pod, c *corev1.Container, name corev1.ResourceName, allocatable corev1.ResourceList) resource.Quantity {
 	if q, ok := c.Resources.Limits[name]; ok && !q.IsZero() {
 		return q
 	}
 	switch name {
 	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		if own := pod.Spec.Resources; own != nil {
+			if q, ok := own.Limits[name]; ok && !q.IsZero() {
+				return q
+			}
+		}
 		return allocatable[name]
 	}
 	return c.Resources.Limits[name]

@@ -46,6 +46,12 @@ func TestResources(t *testing.T) {
 			t.Errorf("%s/%s: got %q, %v, want %q", tt.resource, tt.divisor, got, err, tt.want)
 		}
 	}
+	pod.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": q("3"), "memory": q("64Mi")}}
+	for name, want := range map[string]string{"limits.cpu": "2", "limits.memory": "67108864"} {
+		if got, err := Resource(pod, "c", &corev1.ResourceFieldSelector{Resource: name}, allocatable); err != nil || got != want {
+			t.Errorf("%s beside the pod's own: got %q, %v, want %q", name, got, err, want)
+		}
+	}
 	if _, err := Resource(pod, "none", &corev1.ResourceFieldSelector{Resource: "limits.cpu"}, nil); err == nil {
 		t.Error("a container that is not there has limits")
 	}
