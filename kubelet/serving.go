@@ -24,7 +24,7 @@ func (k *Kubelet) serve(ctx context.Context, p *parts) error {
 	group.Keep(ctx, "ledger of disks", held.ledger.Run)
 	return server.New(server.Config{
 		Address: k.Address, Port: k.Port, Certificate: k.Certificate, ClientCA: k.ClientCA, ServerUser: k.ServerUser,
-		NodeName: k.NodeName, MaxPods: k.MaxPods, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Streams: k.Streams, Metrics: legacyregistry.Handler(),
+		NodeName: k.NodeName, MaxPods: k.MaxPods, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Streams: k.Streams, Metrics: legacyregistry.Handler(), ProbeMetrics: p.probes.Metrics(),
 		RootDir: k.RootDir, Storage: held.of,
 		Threads: func() (limit, running int64, err error) {
 			m, err := measurePIDs("/proc")

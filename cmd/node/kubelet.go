@@ -9,6 +9,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
+	"github.com/coracle-k8s/coracle/kubelet/status"
 )
 
 func (n *Node) runKubelet(ctx context.Context) error {
@@ -30,6 +31,7 @@ func (n *Node) runKubelet(ctx context.Context) error {
 		defer streams.Close()
 		config.Streams = streams
 	}
+	status.RegisterMetrics()
 	k, err := kubelet.New(config)
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ type Probes struct {
 	report   Reporter
 	onChange func(pod types.UID)
 	hostIP   string
+	counts   *counts
 
 	mu       sync.Mutex
 	due      queue
@@ -91,7 +92,7 @@ type probe struct {
 // Pods of the host's network.
 func New(checker Checker, hostIP string, report Reporter, onChange func(pod types.UID)) *Probes {
 	return &Probes{
-		checker: checker, hostIP: hostIP, report: report, onChange: onChange,
+		checker: checker, hostIP: hostIP, report: report, onChange: onChange, counts: newCounts(),
 		probes: map[key]*probe{}, findings: map[string]map[Kind]bool{}, wake: make(chan struct{}, 1),
 	}
 }
@@ -205,6 +206,7 @@ func (p *Probes) drop(k key) {
 		heap.Remove(&p.due, q.index)
 	}
 	delete(p.probes, k)
+	p.counts.forget(q.target, k.kind)
 	for other := range p.probes {
 		if other.container == k.container {
 			return
@@ -260,6 +262,9 @@ func (p *Probes) ask(ctx context.Context, q *probe, t Target) {
 	}
 	p.mu.Lock()
 	dropped := q.dropped
+	if !dropped {
+		p.counts.count(t, q.key.kind, outcome)
+	}
 	p.mu.Unlock()
 	if dropped {
 		return

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -61,6 +62,13 @@ func probeOf(name string, period, failures int32) *corev1.Probe {
 	}
 }
 
+// exposed are the metrics.
+func exposed(p *Probes) string {
+	answer := httptest.NewRecorder()
+	p.Metrics().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics/probes", nil))
+	return answer.Body.String()
+}
+
 func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: map[string]Outcome{"startup": Unhealthy, "ready": Healthy, "live": Healthy}, asked: map[string]int{}}
@@ -88,6 +96,9 @@ func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 		if startup == nil || !*startup || ready == nil || !*ready || live == nil || !*live {
 			t.Errorf("found %v %v %v after the start", startup, ready, live)
 		}
+		if got, want := exposed(p), `prober_probe_total{container="c",namespace="",pod="",pod_uid="u",probe_type="Startup",result="failed"} 3`; !strings.Contains(got, want) {
+			t.Errorf("%s is missing in:\n%s", want, got)
+		}
 		if s.count("startup") != 4 {
 			t.Errorf("startup asked %d times", s.count("startup"))
 		}
@@ -112,6 +123,9 @@ func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 			t.Error("readiness did not come back")
 		}
 		p.Forget("u")
+		if got := exposed(p); strings.Contains(got, "pod_uid") {
+			t.Errorf("metrics of a forgotten Pod:\n%s", got)
+		}
 		if startup, _, _ := p.Findings("id"); startup != nil {
 			t.Error("findings outlive their probes")
 		}

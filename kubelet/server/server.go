@@ -54,8 +54,8 @@ type Config struct {
 	Images  cri.ImageManagerService
 	// Streams run commands and reach ports; nil where the runtime's own server has to.
 	Streams Streams
-	// Metrics serves the process's metrics; nil for none.
-	Metrics http.Handler
+	// Metrics serves the process's metrics, ProbeMetrics those of probes; nil for none.
+	Metrics, ProbeMetrics http.Handler
 	// RootDir is on the file system whose use is reported.
 	RootDir string
 	// Storage returns what Pods hold on disk. It is called only when somebody asks for that, and must not take long.
@@ -149,10 +149,11 @@ func (s *Server) Handler() http.Handler {
 	handle("POST /run/{namespace}/{pod}/{container}", []string{"proxy"}, s.run)
 	handle("POST /run/{namespace}/{pod}/{uid}/{container}", []string{"proxy"}, s.run)
 	handle("GET /stats/summary", []string{"stats", "proxy"}, s.summary)
-	handle("GET /metrics", []string{"metrics", "proxy"}, s.metrics)
+	handle("GET /metrics", []string{"metrics", "proxy"}, serveOr404(s.Metrics))
 	handle("GET /metrics/resource", []string{"metrics", "proxy"}, s.resourceMetrics)
-	handle("GET /metrics/probes", []string{"metrics", "proxy"}, s.metrics)
-	handle("GET /metrics/cadvisor", []string{"metrics", "proxy"}, s.resourceMetrics)
+	handle("GET /metrics/probes", []string{"metrics", "proxy"}, serveOr404(s.ProbeMetrics))
+	handle("GET /metrics/cadvisor", []string{"metrics", "proxy"}, s.cadvisor)
+	handle("GET /logs/", []string{"log", "proxy"}, s.logs)
 	mux.Handle("/", s.access.guard([]string{"proxy"}, http.NotFound))
 	return mux
 }
@@ -161,12 +162,12 @@ func healthy(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok")) // a client that went away
 }
 
-func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	if s.Metrics == nil {
-		http.NotFound(w, r)
-		return
+// serveOr404 serves by a handler that may be missing.
+func serveOr404(h http.Handler) http.HandlerFunc {
+	if h == nil {
+		return http.NotFound
 	}
-	s.Metrics.ServeHTTP(w, r)
+	return h.ServeHTTP
 }
 
 func (s *Server) pods(w http.ResponseWriter, _ *http.Request) {

@@ -81,11 +81,12 @@ func (w *Writer) Set(pod *corev1.Pod, status corev1.PodStatus) {
 	defer w.mu.Unlock()
 	e := w.pods[pod.UID]
 	if e == nil {
-		e = &entry{base: pod}
+		e = &entry{base: pod, want: pod.Status}
 		w.pods[pod.UID] = e
 	} else if newer(pod, e.base) {
 		e.base = pod
 	}
+	countTerminations(&e.want, &status)
 	e.want = status
 	if !differs(e.base, status) && !e.writing {
 		e.dirty = false

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/component-base/metrics/testutil"
 )
 
 func written(t *testing.T, client *fake.Clientset) corev1.PodStatus {
@@ -85,4 +86,35 @@ func TestWriterOutlivesAPanic(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
+}
+
+func TestTerminationsAreCountedOnce(t *testing.T) {
+	w := NewWriter(fake.NewClientset())
+	ended := func(code int32) corev1.PodStatus {
+		return corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: "Error"},
+		}}}}
+	}
+	running := corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}}
+	RegisterMetrics()
+	counted := func() float64 {
+		n, err := testutil.GetCounterMetricValue(terminated.WithLabelValues("container", "139", "Error"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := counted()
+	p := &corev1.Pod{}
+	p.UID = "u"
+	for _, s := range []corev1.PodStatus{running, ended(139), ended(139), running, ended(139)} {
+		w.Set(p, s)
+	}
+	// A restarted kubelet counts what it reported before no second time.
+	reported := p.DeepCopy()
+	reported.UID, reported.Status = "v", ended(139)
+	w.Set(reported, ended(139))
+	if n := counted() - before; n != 2 {
+		t.Errorf("%v terminations counted, want 2", n)
+	}
 }
