@@ -17,7 +17,6 @@ const (
 	// Root is the prefix of all keys.
 	Root = "/registry"
 
-	embeddedVersion = "3.6.8"
 	compactInterval = 5 * time.Minute
 	healthTimeout   = 2 * time.Second
 )

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	etcdversion "go.etcd.io/etcd/api/v3/version"
 	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
@@ -54,8 +55,8 @@ func checkFiles(dir string) error {
 	if err != nil {
 		return err
 	}
-	if newer(is.version, embeddedVersion) {
-		return fmt.Errorf("the database %s was written by etcd %s, which is newer than %s: %w", database, is.version, embeddedVersion, errNewer)
+	if newer(is.version, etcdversion.Version) {
+		return fmt.Errorf("the database %s was written by etcd %s, which is newer than %s: %w", database, is.version, etcdversion.Version, errNewer)
 	}
 	if !logged {
 		if is.applied > 0 {

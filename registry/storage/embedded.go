@@ -8,6 +8,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	etcdversion "go.etcd.io/etcd/api/v3/version"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/config"
@@ -199,5 +200,5 @@ type inProcess struct{}
 func (inProcess) Endpoints() []string { return []string{"in-process"} }
 
 func (inProcess) Status(context.Context, string) (*clientv3.StatusResponse, error) {
-	return &clientv3.StatusResponse{Version: embeddedVersion}, nil
+	return &clientv3.StatusResponse{Version: etcdversion.Version}, nil
 }
