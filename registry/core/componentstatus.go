@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 type componentStatus = corev1.ComponentStatus
@@ -45,9 +46,9 @@ func (s *componentStatuses) Get(ctx context.Context, name string, _ *metav1.GetO
 
 func (s *componentStatuses) List(ctx context.Context, options *internalversion.ListOptions) (runtime.Object, error) {
 	all := make([]componentStatus, len(s.checks))
-	var asked sync.WaitGroup
+	var asked guard.Group
 	for i, name := range slices.Sorted(maps.Keys(s.checks)) {
-		asked.Go(func() { all[i] = askComponent(ctx, name, s.checks[name]) })
+		asked.Go("component status", func() { all[i] = askComponent(ctx, name, s.checks[name]) })
 	}
 	asked.Wait()
 	return &corev1.ComponentStatusList{Items: slices.DeleteFunc(all, func(c componentStatus) bool { return !selected(&c, options) })}, nil

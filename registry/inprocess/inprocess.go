@@ -13,6 +13,8 @@ import (
 
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // userKey carries the user of a request. The type is private and contexts do not travel: no request that came over a
@@ -85,7 +87,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := t.context(req.Context())
 	w := newResponse(ctx, cancel)
-	go serve(t.door.handler, w, received(req, ctx))
+	r := received(req, ctx)
+	guard.Go("in-process request", func() { serve(t.door.handler, w, r) })
 	select {
 	case <-w.started:
 	case <-ctx.Done(): // the caller gave up, and the handler ends by its context; or the handler has just returned

@@ -18,6 +18,7 @@ import (
 	"k8s.io/kube-aggregator/pkg/controllers/autoregister"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // aggregation makes the server that requests reach first. It sends them to where their group version's APIService says: to
@@ -84,7 +85,7 @@ func (s *Server) registerGroups(top *aggregator.APIAggregator, extensions *apise
 		if err := crds.start(hook.Context); err != nil {
 			return err
 		}
-		go register.Run(2, hook.Done())
+		guard.Go("autoregistration", func() { register.Run(2, hook.Done()) })
 		return nil
 	})
 }

@@ -68,10 +68,13 @@ func (h *Hub) WaitFor(ctx context.Context, gvk schema.GroupVersionKind, resource
 	if err != nil {
 		return fmt.Errorf("parsing resource version %q: %w", resourceVersion, err)
 	}
+	k := h.kind(gvk)
+	reached := k.reached(revision)
 	select {
-	case <-h.kind(gvk).reached(revision):
+	case <-reached:
 		return nil
 	case <-ctx.Done():
+		k.forget(reached)
 		return fmt.Errorf("waiting for revision %d of %s: %w", revision, gvk.Kind, ctx.Err())
 	}
 }

@@ -80,7 +80,7 @@ func (k *kind) fed() bool {
 }
 
 // reached is closed when the kind is at the revision.
-func (k *kind) reached(revision uint64) <-chan struct{} {
+func (k *kind) reached(revision uint64) chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	done := make(chan struct{})
@@ -90,6 +90,13 @@ func (k *kind) reached(revision uint64) <-chan struct{} {
 		k.waiters[done] = revision
 	}
 	return done
+}
+
+// forget ends the wait for what reached returned.
+func (k *kind) forget(done chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.waiters, done)
 }
 
 // advance is called with k.mu held, after what led to the revision was handed to the subscribers.

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // errDetached tells an informer's reflector to try again, after its back-off.
@@ -73,7 +75,7 @@ func (l *listWatch) WatchWithContext(_ context.Context, o metav1.ListOptions) (w
 		}
 		return nil, apierrors.NewResourceExpired("list again")
 	}
-	go s.pump()
+	guard.Go("tee", s.pump)
 	return s, nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // Source is the storage that a watch cache reads from. Only the watch cache's reflector calls its GetList and Watch.
@@ -82,7 +84,7 @@ func (s *Source) Watch(ctx context.Context, key string, o storage.ListOptions) (
 	}
 	w := &teeWatch{inner: inner, out: make(chan watch.Event), done: make(chan struct{})}
 	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
-	go w.copy(s, initial)
+	guard.Go("tee", func() { w.copy(s, initial) })
 	return w, nil
 }
 
