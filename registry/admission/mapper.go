@@ -22,7 +22,8 @@ type mapper struct {
 // again is how often unknown kinds make the server be asked.
 const again = time.Second
 
-func discovered(client discovery.DiscoveryInterface) meta.RESTMapper {
+// Discovered maps kinds to resources by asking a server.
+func Discovered(client discovery.DiscoveryInterface) meta.RESTMapper {
 	return &mapper{ResettableRESTMapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client))}
 }
 

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 
+	"github.com/coracle-k8s/coracle/registry/admission"
 	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
 	"github.com/coracle-k8s/coracle/registry/resource"
 	"github.com/coracle-k8s/coracle/registry/server/openapi"
@@ -32,6 +33,7 @@ func (s *Server) connect() (err error) {
 	if s.client, err = kubernetes.NewForConfig(s.generic.LoopbackClientConfig); err != nil {
 		return fmt.Errorf("making the server's own client: %w", err)
 	}
+	s.mapper = admission.Discovered(s.client.Discovery())
 	s.informers = s.tee.Informers(s.client, s.scheme.Hubs())
 	return nil
 }
@@ -74,6 +76,7 @@ func (s *Server) install(main *genericapiserver.GenericAPIServer) error {
 			main.Handler.NonGoRestfulMux.Handle(path, metadata)
 		}
 	}
+	s.serveEtcd(main.Handler.NonGoRestfulMux)
 	return s.addHooks(main)
 }
 

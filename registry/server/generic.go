@@ -38,10 +38,10 @@ func (s *Server) configure() error {
 	identity := sync.OnceValue(func() func(schema.GroupResource) string { return resource.Identity(s.declarations...) })
 	c.EquivalentResourceRegistry = runtime.NewEquivalentResourceRegistryWithIdentity(func(gr schema.GroupResource) string { return identity()(gr) })
 	c.StorageObjectCountTracker = s.stores.Tracker
-	c.LongRunningFunc = genericfilters.BasicLongRunningRequestCheck(
-		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward"))
+	c.LongRunningFunc = andEtcd(genericfilters.BasicLongRunningRequestCheck(
+		sets.NewString("watch", "proxy"), sets.NewString("attach", "exec", "proxy", "log", "portforward")))
 	c.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")
-	c.LoopbackClientConfig = s.ClientConfig(serverUser, "system:masters")
+	c.LoopbackClientConfig = s.ClientConfig(serverUser)
 	c.AuditBackend, c.AuditPolicyRuleEvaluator = s.config.Audit, s.config.AuditPolicy
 	c.BuildHandlerChainFunc = s.chain
 	c.AddHealthChecks(s.etcdCheck("etcd"))

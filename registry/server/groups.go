@@ -3,6 +3,8 @@ package server
 import (
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/coracle-k8s/coracle/registry/admissionregistration"
 	"github.com/coracle-k8s/coracle/registry/apps"
 	"github.com/coracle-k8s/coracle/registry/authentication"
@@ -38,7 +40,7 @@ func (s *Server) groups() ([]group, error) {
 	}
 	return []group{
 		core,
-		{resources: admissionregistration.Resources(admissionregistration.Config{Authorizer: s.authorizer})},
+		{resources: admissionregistration.Resources(admissionregistration.Config{Authorizer: s.authorizer, Resource: s.resourceOf})},
 		{resources: apps.Resources()},
 		{endpoints: authentication.Endpoints(authentication.Config{
 			Authenticator: s.generic.Authentication.Authenticator, Audiences: s.generic.Authentication.APIAudiences,
@@ -58,4 +60,13 @@ func (s *Server) groups() ([]group, error) {
 		{resources: scheduling.Resources()},
 		{resources: volume.Resources()},
 	}, nil
+}
+
+// resourceOf asks the server itself what it serves a kind as.
+func (s *Server) resourceOf(kind schema.GroupVersionKind) (schema.GroupVersionResource, error) {
+	mapping, err := s.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return schema.GroupVersionResource{}, err
+	}
+	return mapping.Resource, nil
 }

@@ -3,12 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"k8s.io/apiextensions-apiserver/pkg/apiserver"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/registry/server/bootstrap"
 )
 
@@ -20,13 +20,14 @@ func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
 	}
 	s.bootstrap = bootstrap.New(bootstrap.Config{
 		Client:      s.client,
+		Informers:   s.informers,
 		ServiceCIDR: s.config.ServiceCIDR.Masked(),
 		Address:     s.config.AdvertiseAddress,
 		Port:        s.config.port(),
 		Shared:      s.config.Etcd != nil,
 		Trust:       s.trust(),
 	})
-	for _, step := range s.bootstrap.Steps() {
+	for _, step := range bootstrap.Steps() {
 		err := main.AddPostStartHook(step.Name, func(hook genericapiserver.PostStartHookContext) error {
 			_ = s.bootstrap.Run(hook, step) // fails only when the server stops
 			return nil
@@ -35,15 +36,24 @@ func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
 			return fmt.Errorf("adding hooks: %w", err)
 		}
 	}
-	err := main.AddPostStartHook("start-service-ip-repair-controllers", func(hook genericapiserver.PostStartHookContext) error {
-		go s.repairAddresses(hook)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("adding hooks: %w", err)
+	for name, hook := range map[string]genericapiserver.PostStartHookFunc{
+		"start-service-ip-repair-controllers": func(hook genericapiserver.PostStartHookContext) error {
+			guard.Go("address repair", func() { guard.Keep(hook, "address repair", s.repairAddresses) })
+			return nil
+		},
+		// Who asks for upstream's names finds these too. Admission is complete when the server is assembled, and OpenAPI
+		// documents are put together when somebody asks.
+		"start-apiserver-admission-initializer": nothing,
+		"apiservice-openapi-controller":         nothing,
+	} {
+		if err := main.AddPostStartHook(name, hook); err != nil {
+			return fmt.Errorf("adding hooks: %w", err)
+		}
 	}
 	return nil
 }
+
+func nothing(genericapiserver.PostStartHookContext) error { return nil }
 
 func (s *Server) trust() bootstrap.Trust {
 	t := bootstrap.Trust{ClientCA: s.config.ClientCA, ProxyCA: s.config.FrontProxy.CA, ProxyNames: s.config.FrontProxy.Names}
@@ -63,19 +73,25 @@ func (s *Server) prepare(top *aggregator.APIAggregator, extensions *apiserver.Cu
 	s.door.Open(top.GenericAPIServer.Handler)
 	signals := top.GenericAPIServer.MuxAndDiscoveryCompleteSignals()
 	s.run = func(ctx context.Context) error {
-		var besides sync.WaitGroup
+		var besides guard.Group
 		defer besides.Wait()
 		defer extensions.Informers.Shutdown()
 		defer top.APIRegistrationInformers.Shutdown()
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		besides.Go(func() { s.awaitURLs(ctx, signals) })
-		besides.Go(func() { s.announce(ctx) })
+		besides.Go("server", func() { s.awaitURLs(ctx, signals) })
+		besides.Go("server", func() { s.announce(ctx) })
+		besides.Go("bootstrap", func() { s.bootstrap.Keep(ctx) })
+		s.lookAfterEtcd(ctx, &besides)
 		// The libraries look every 100 ms whether these are in sync, unless they are when first looked at.
 		extensions.Informers.Start(ctx.Done())
 		top.APIRegistrationInformers.Start(ctx.Done())
 		extensions.Informers.WaitForCacheSync(ctx.Done())
 		top.APIRegistrationInformers.WaitForCacheSync(ctx.Done())
+		if ctx.Err() != nil { // a library's hook that waits for them would end the process
+			top.GenericAPIServer.Destroy()
+			return s.config.Listener.Close()
+		}
 		return prepared.Run(ctx)
 	}
 	return nil

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/coracle-k8s/coracle/registry/admission"
@@ -82,8 +83,9 @@ func (s *Server) admit() error {
 		return fmt.Errorf("making the server's own client: %w", err)
 	}
 	s.generic.AdmissionControl, err = admission.New(admission.Config{
-		Client: s.client, Dynamic: loopback, Loopback: s.generic.LoopbackClientConfig, Informers: s.informers,
-		Authorizer: s.authorizer, Services: s.resolver(), Features: s.generic.FeatureGate, Version: s.generic.EffectiveVersion,
+		Client: s.client, Dynamic: loopback, Loopback: s.forWebhooks(), Informers: s.informers,
+		Exempt:     func(u user.Info) bool { return u == s.self },
+		Authorizer: s.authorizer, Services: s.resolver(), Mapper: s.mapper, Features: s.generic.FeatureGate, Version: s.generic.EffectiveVersion,
 		ServerID: s.generic.APIServerID, Drained: s.generic.DrainedNotify(),
 	})
 	return err

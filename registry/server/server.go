@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/emicklei/go-restful/v3"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -14,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
 	"github.com/coracle-k8s/coracle/registry/authz/rbac"
 	"github.com/coracle-k8s/coracle/registry/core/address"
@@ -32,7 +36,9 @@ type Server struct {
 	stores    *storage.Stores
 	tee       *tee.Hub
 	door      *inprocess.Door
+	self      user.Info // whom the server's own requests come from
 	client    kubernetes.Interface
+	mapper    meta.RESTMapper
 	informers informers.SharedInformerFactory
 
 	tokens     *serviceaccount.Tokens // nil: there are none
@@ -50,6 +56,7 @@ type Server struct {
 	stopping     stopping
 	stop         context.CancelFunc // makes stopping end
 	complete     chan struct{}      // closed when all URLs are known
+	answering    chan struct{}
 	ready        chan struct{}
 }
 
@@ -59,7 +66,10 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("configuring the API server: %w", err)
 	}
-	s := &Server{config: c, door: inprocess.NewDoor(), complete: make(chan struct{}), ready: make(chan struct{})}
+	s := &Server{
+		config: c, door: inprocess.NewDoor(), self: &user.DefaultInfo{Name: serverUser, Groups: []string{user.SystemPrivilegedGroup, user.AllAuthenticated}},
+		complete: make(chan struct{}), answering: make(chan struct{}), ready: make(chan struct{}),
+	}
 	s.stopping.Context, s.stop = context.WithCancel(context.Background())
 	if s.scheme, err = scheme.New(); err != nil {
 		return nil, fmt.Errorf("building the scheme: %w", err)
@@ -85,19 +95,49 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	defer s.door.Close()
 	s.informers.Start(informersCtx.Done())
-	return s.run(ctx)
+	running, end := context.WithCancel(ctx)
+	defer end()
+	guard.Go("storage failure", func() {
+		select {
+		case <-s.backend.Failed():
+			end()
+		case <-running.Done():
+		}
+	})
+	err := s.run(running)
+	return cmp.Or(s.backend.Err(), err)
 }
+
+// StorageFailed is closed when the embedded etcd cannot go on. Run then ends, but may have to wait for requests that never will.
+func (s *Server) StorageFailed() <-chan struct{} { return s.backend.Failed() }
+
+// Collectors are the server's own metrics.
+func (s *Server) Collectors() []prometheus.Collector {
+	if s.backend.Upkeep == nil {
+		return nil
+	}
+	return s.backend.Upkeep.Collectors()
+}
+
+// Answering is closed when the server is ready, or would be but for objects that it has to make first and could not in a few
+// seconds: what runs beside it need not wait for those, and may be what they wait for.
+func (s *Server) Answering() <-chan struct{} { return s.answering }
 
 // Ready is closed when the server has answered that it is.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // ClientConfig is for clients in this process. They act as the named user, in these groups and that of all authenticated
 // users, through the whole handler chain: authorization, admission and audit hold for them. Exec, attach and port-forward
-// need a real connection.
+// need a real connection. The server's own user is also in system:masters, and no webhook and no policy of users is asked about what
+// it writes: see admission.Config.Exempt.
 func (s *Server) ClientConfig(name string, groups ...string) *rest.Config {
+	var as user.Info = &user.DefaultInfo{Name: name, Groups: append(groups, user.AllAuthenticated)}
+	if name == serverUser {
+		as = s.self
+	}
 	return &rest.Config{
 		Host:      "http://in-process",
-		Transport: s.door.As(&user.DefaultInfo{Name: name, Groups: append(groups, user.AllAuthenticated)}),
+		Transport: s.door.As(as),
 		QPS:       -1, DisableCompression: true, WarningHandler: rest.NoWarnings{},
 		ContentConfig: rest.ContentConfig{
 			ContentType:        "application/vnd.kubernetes.protobuf",

@@ -1,4 +1,5 @@
-// Package bootstrap makes the objects that every cluster has from its first start, and brings old ones up to date.
+// Package bootstrap makes the objects that every cluster has, brings old ones up to date, and makes them again when somebody deletes
+// or changes them.
 package bootstrap
 
 import (
@@ -9,17 +10,22 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/registry/authz/policy"
+	"github.com/coracle-k8s/coracle/registry/notice"
 )
 
 // Config says what the objects say.
 type Config struct {
-	// Client acts as a member of system:masters.
+	// Client acts as a member of system:masters, whom no webhook and no policy of users can refuse.
 	Client kubernetes.Interface
+	// Informers tell of changes.
+	Informers informers.SharedInformerFactory
 	// ServiceCIDR is where Services have their addresses. The first one is that of Service kubernetes, which leads to Port
 	// at Address.
 	ServiceCIDR netip.Prefix
@@ -36,7 +42,9 @@ type Step struct {
 	// Name is that of upstream's hook, which /readyz reports.
 	Name   string
 	ensure func(context.Context, Config) error
-	needs  string // the step that comes before, if any
+	// concerns are whose changes make it to be carried out again.
+	concerns func(Config) []concern
+	needs    string // the step that comes before, if any
 }
 
 const namespacesStep = "start-system-namespaces-controller"
@@ -44,19 +52,20 @@ const namespacesStep = "start-system-namespaces-controller"
 // steps are independent but for those that need another.
 func steps() []Step {
 	return []Step{
-		{Name: namespacesStep, ensure: ensureNamespaces},
-		{Name: "rbac/bootstrap-roles", ensure: ensurePolicy, needs: namespacesStep},
-		{Name: "priority-and-fairness-config-producer", ensure: ensureFlowControl},
-		{Name: "scheduling/bootstrap-system-priority-classes", ensure: ensurePriorityClasses},
-		{Name: "start-cluster-authentication-info-controller", ensure: ensureTrust, needs: namespacesStep},
-		{Name: "bootstrap-controller", ensure: ensureService, needs: namespacesStep},
-		{Name: "start-kubernetes-service-cidr-controller", ensure: ensureServiceCIDR},
+		{Name: namespacesStep, ensure: ensureNamespaces, concerns: namespaces},
+		{Name: "rbac/bootstrap-roles", ensure: ensurePolicy, concerns: rolesAndBindings, needs: namespacesStep},
+		{Name: "priority-and-fairness-config-producer", ensure: ensureFlowControl, concerns: flowControl},
+		{Name: "scheduling/bootstrap-system-priority-classes", ensure: ensurePriorityClasses, concerns: priorityClasses},
+		{Name: "start-cluster-authentication-info-controller", ensure: ensureTrust, concerns: trust, needs: namespacesStep},
+		{Name: "bootstrap-controller", ensure: ensureService, concerns: apiService, needs: namespacesStep},
+		{Name: "start-kubernetes-service-cidr-controller", ensure: ensureServiceCIDR, concerns: serviceCIDR},
 	}
 }
 
-// Bootstrap runs the steps, each once.
+// Bootstrap runs the steps.
 type Bootstrap struct {
 	config Config
+	peers  peers
 	done   map[string]chan struct{}
 	once   map[string]*sync.Once
 }
@@ -70,10 +79,11 @@ func New(c Config) *Bootstrap {
 	return b
 }
 
-// Steps are to be run concurrently, by Run.
-func (b *Bootstrap) Steps() []Step { return steps() }
+// Steps are to be run concurrently, by Bootstrap.Run.
+func Steps() []Step { return steps() }
 
-// Run carries out a step, after what it needs, and tries until it succeeds or ctx ends.
+// Run carries out a step, after what it needs, and tries until it succeeds, or is in the way of something that only users can
+// change, or ctx ends.
 func (b *Bootstrap) Run(ctx context.Context, s Step) error {
 	if s.needs != "" {
 		select {
@@ -82,18 +92,43 @@ func (b *Bootstrap) Run(ctx context.Context, s Step) error {
 			return ctx.Err()
 		}
 	}
-	err := retry(ctx, s.Name, func(ctx context.Context) error { return s.ensure(ctx, b.config) })
+	err := retry(ctx, s.Name, func(ctx context.Context) error {
+		err := s.ensure(ctx, b.config)
+		return b.told(ctx, err)
+	})
 	if err == nil {
 		b.once[s.Name].Do(func() { close(b.done[s.Name]) })
 	}
 	return err
 }
 
+// inTheWay is what a user has made in a place where the cluster has something of its own. The server works on without.
+type inTheWay struct {
+	what    corev1.ObjectReference
+	message string
+}
+
+// Error implements error.
+func (w *inTheWay) Error() string { return w.message }
+
+// told records what is in the way where users see it, and returns all other errors.
+func (b *Bootstrap) told(ctx context.Context, err error) error {
+	var obstacle *inTheWay
+	if !errors.As(err, &obstacle) {
+		return err
+	}
+	klog.FromContext(ctx).Error(nil, "Something is in the way of an object that every cluster has", "object", obstacle.what.Namespace+"/"+obstacle.what.Name, "problem", obstacle.message)
+	return notice.Warn(ctx, b.config.Client, obstacle.what, "InTheWay", obstacle.message)
+}
+
 // loud is how many attempts may fail before failures are logged: on a fresh start the first ones often do.
 const loud = 5
 
+// longestPause leaves time to be back within 10 s of what kept something from being made.
+const longestPause = 5 * time.Second
+
 func retry(ctx context.Context, what string, do func(context.Context) error) error {
-	backoff := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 12, Cap: 10 * time.Second}
+	backoff := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 12, Cap: longestPause}
 	for attempt := 1; ; attempt++ {
 		err := do(ctx)
 		if err == nil || ctx.Err() != nil {

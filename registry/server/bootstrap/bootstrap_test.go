@@ -13,19 +13,29 @@ import (
 	"k8s.io/utils/ptr"
 )
 
+// Whether a server lives is told by this server's clock, whatever the other's says.
 func TestOnlyLivingServersAreLedTo(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	lease := func(holder string, age time.Duration) coordinationv1.Lease {
-		return coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{
-			HolderIdentity: &holder, LeaseDurationSeconds: ptr.To[int32](30), RenewTime: ptr.To(metav1.NewMicroTime(now.Add(-age))),
+	lease := func(name, holder string, said time.Time) coordinationv1.Lease {
+		return coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: &holder, LeaseDurationSeconds: ptr.To[int32](30), RenewTime: ptr.To(metav1.NewMicroTime(said)),
 		}}
 	}
-	got := alive([]coordinationv1.Lease{
-		lease("10.0.0.2", 29*time.Second), lease("10.0.0.1", 0), lease("10.0.0.3", 31*time.Second), lease("nonsense", 0), {}, lease("10.0.0.1", 0),
-	}, now)
-	want := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	var p peers
+	addresses := func(of ...string) (all []netip.Addr) {
+		for _, a := range of {
+			all = append(all, netip.MustParseAddr(a))
+		}
+		return all
+	}
+	slow, dead := now.Add(-time.Hour), now
+	first := []coordinationv1.Lease{lease("b", "10.0.0.2", slow), lease("a", "10.0.0.1", now), lease("c", "10.0.0.3", dead), lease("d", "nonsense", now), {}}
+	if got, want := p.alive(first, now), addresses("10.0.0.1", "10.0.0.2", "10.0.0.3"); !slices.Equal(got, want) {
+		t.Errorf("at first %v, want %v", got, want)
+	}
+	later := []coordinationv1.Lease{lease("b", "10.0.0.2", slow.Add(time.Minute)), lease("a", "10.0.0.1", now.Add(time.Minute)), lease("c", "10.0.0.3", dead)}
+	if got, want := p.alive(later, now.Add(31*time.Second)), addresses("10.0.0.1", "10.0.0.2"); !slices.Equal(got, want) {
+		t.Errorf("later %v, want %v", got, want)
 	}
 }
 

@@ -3,6 +3,8 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 
 	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
@@ -54,7 +56,39 @@ func ensureFlowControl(ctx context.Context, c Config) error {
 	for _, o := range bootstrap.MandatoryFlowSchemas {
 		schema(o, true)
 	}
+	return errors.Join(append(errs, removeDangling(ctx, c))...)
+}
+
+// removeDangling deletes what an older version has suggested and nobody has taken over.
+func removeDangling(ctx context.Context, c Config) error {
+	v1 := c.Client.FlowcontrolV1()
+	schemas, err := v1.FlowSchemas().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing flow schemas: %w", err)
+	}
+	levels, err := v1.PriorityLevelConfigurations().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing priority levels: %w", err)
+	}
+	var errs []error
+	wanted := slices.Concat(names(bootstrap.MandatoryFlowSchemas), names(bootstrap.SuggestedFlowSchemas))
+	for i := range schemas.Items {
+		if s := &schemas.Items[i]; dangling(s, wanted) {
+			errs = append(errs, named(unlessGone(v1.FlowSchemas().Delete(ctx, s.Name, *metav1.NewRVDeletionPrecondition(s.ResourceVersion))), "deleting", s))
+		}
+	}
+	wanted = slices.Concat(names(bootstrap.MandatoryPriorityLevelConfigurations), names(bootstrap.SuggestedPriorityLevelConfigurations))
+	for i := range levels.Items {
+		if l := &levels.Items[i]; dangling(l, wanted) {
+			errs = append(errs, named(unlessGone(v1.PriorityLevelConfigurations().Delete(ctx, l.Name, *metav1.NewRVDeletionPrecondition(l.ResourceVersion))), "deleting", l))
+		}
+	}
 	return errors.Join(errs...)
+}
+
+func dangling(o metav1.Object, wanted []string) bool {
+	ours, err := strconv.ParseBool(o.GetAnnotations()[flowcontrolv1.AutoUpdateAnnotationKey])
+	return err == nil && ours && !slices.Contains(wanted, o.GetName())
 }
 
 // maintain resets the spec if the object is ours to keep, and notes in an annotation whether it is.

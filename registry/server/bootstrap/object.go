@@ -36,6 +36,13 @@ func keep[T metav1.Object](ctx context.Context, c client[T], wanted T, revise fu
 	return named(err, "updating", wanted)
 }
 
+func unlessGone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
 func named(err error, doing string, o metav1.Object) error {
 	if err == nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -19,31 +20,58 @@ const (
 	portName    = "https"
 )
 
-// ensureService makes the Service under which Pods reach the API server. Its endpoints are Publish's.
+// serviceAddress is the first of the range.
+func serviceAddress(c Config) string { return c.ServiceCIDR.Addr().Next().String() }
+
+// ensureService makes the Service under which Pods reach the API server, and takes back what others have changed of its purpose. Its
+// endpoints are Publish's. Where another Service has the address, that one stays.
 func ensureService(ctx context.Context, c Config) error {
-	return keep(ctx, c.Client.CoreV1().Services(metav1.NamespaceDefault), &corev1.Service{
+	services := c.Client.CoreV1().Services(metav1.NamespaceDefault)
+	ports := []corev1.ServicePort{{Name: portName, Protocol: corev1.ProtocolTCP, Port: servicePort, TargetPort: intstr.FromInt(c.Port)}}
+	err := keep(ctx, services, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: serviceName, Namespace: metav1.NamespaceDefault,
 			Labels: map[string]string{"provider": "kubernetes", "component": "apiserver"},
 		},
 		Spec: corev1.ServiceSpec{
-			Ports: []corev1.ServicePort{{
-				Name: portName, Protocol: corev1.ProtocolTCP, Port: servicePort, TargetPort: intstr.FromInt(c.Port),
-			}},
-			ClusterIP:       c.ServiceCIDR.Addr().Next().String(),
-			IPFamilyPolicy:  ptr.To(corev1.IPFamilyPolicySingleStack),
-			SessionAffinity: corev1.ServiceAffinityNone,
-			Type:            corev1.ServiceTypeClusterIP,
+			Ports: ports, ClusterIP: serviceAddress(c), IPFamilyPolicy: ptr.To(corev1.IPFamilyPolicySingleStack),
+			SessionAffinity: corev1.ServiceAffinityNone, Type: corev1.ServiceTypeClusterIP,
 		},
 	}, func(stored *corev1.Service) bool {
-		if len(stored.Spec.Ports) == 1 && stored.Spec.Ports[0].TargetPort.IntValue() == c.Port {
+		if equality.Semantic.DeepEqual(stored.Spec.Ports, ports) && stored.Spec.Type == corev1.ServiceTypeClusterIP && len(stored.Spec.Selector) == 0 {
 			return false
 		}
-		stored.Spec.Ports = []corev1.ServicePort{{
-			Name: portName, Protocol: corev1.ProtocolTCP, Port: servicePort, TargetPort: intstr.FromInt(c.Port),
-		}}
+		stored.Spec.Ports, stored.Spec.Type, stored.Spec.Selector = ports, corev1.ServiceTypeClusterIP, nil
 		return true
 	})
+	if err != nil && !apierrors.IsInvalid(err) {
+		return err
+	}
+	if obstacle := inTheWayOfService(ctx, c); obstacle != nil {
+		return obstacle
+	}
+	return err
+}
+
+// inTheWayOfService is a Service that has the address, or the name with another address; nil if there is none.
+func inTheWayOfService(ctx context.Context, c Config) error {
+	all, err := c.Client.CoreV1().Services(metav1.NamespaceAll).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return fmt.Errorf("listing Services: %w", err)
+	}
+	for i := range all.Items {
+		s := &all.Items[i]
+		own, has := s.Namespace == metav1.NamespaceDefault && s.Name == serviceName, s.Spec.ClusterIP == serviceAddress(c)
+		if own == has {
+			continue
+		}
+		return &inTheWay{
+			what: corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: s.Namespace, Name: s.Name, UID: s.UID},
+			message: fmt.Sprintf("Service %s/%s has cluster IP %s; Service default/kubernetes, by which Pods reach the API server, must have %s. Delete the former",
+				s.Namespace, s.Name, s.Spec.ClusterIP, serviceAddress(c)),
+		}
+	}
+	return nil
 }
 
 // lead makes the Service lead to the addresses.

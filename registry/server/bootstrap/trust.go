@@ -23,9 +23,11 @@ type Trust struct {
 	UserHeaders, UIDHeaders, GroupHeaders, ExtraPrefixes []string
 }
 
+const trustName = "extension-apiserver-authentication"
+
 // ensureTrust adds to what is there: other servers of the cluster may have other authorities.
 func ensureTrust(ctx context.Context, c Config) error {
-	wanted := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "extension-apiserver-authentication", Namespace: metav1.NamespaceSystem}}
+	wanted := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: trustName, Namespace: metav1.NamespaceSystem}}
 	var failed error
 	add := func(into *corev1.ConfigMap) bool {
 		merged, err := c.Trust.mergedWith(into.Data)
