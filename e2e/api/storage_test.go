@@ -32,7 +32,7 @@ func TestSecretsAreEncryptedAtRest(t *testing.T) {
 	stop()
 
 	raw := func(key string) []byte {
-		b, err := storage.Embedded(ctx, filepath.Join(dir, "etcd"))
+		b, err := storage.Embedded(ctx, filepath.Join(dir, "etcd"), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

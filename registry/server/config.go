@@ -36,6 +36,10 @@ type Config struct {
 	// EtcdDir is the directory of the embedded etcd; Etcd is an external one instead.
 	EtcdDir string
 	Etcd    *storage.Cluster
+	// EtcdQuota is the size in bytes of the embedded etcd's database at which writes are refused; storage.DefaultQuota unless set.
+	// Snapshots says when snapshots of it are made; nil: never.
+	EtcdQuota int64
+	Snapshots *storage.Schedule
 	// EncryptionKey, of 32 bytes, is what Secrets are encrypted with. EncryptionConfigFile is an upstream
 	// EncryptionConfiguration instead. Without either, Secrets are stored in the clear.
 	EncryptionKey        []byte

@@ -29,7 +29,7 @@ func (s *Server) core() (group, error) {
 		Addresses:  s.allocator,
 		Authorizer: s.authorizer,
 		Budgets:    s.client.PolicyV1(),
-		Components: map[string]func(context.Context) error{"etcd-0": func(context.Context) error { return s.backend.Healthy() }},
+		Components: map[string]func(context.Context) error{"etcd-0": s.etcdComponent},
 	}
 	if s.tokens != nil {
 		c.Tokens = s.tokens

@@ -22,7 +22,7 @@ func (s *Server) openStorage(ctx context.Context) (err error) {
 	if s.config.Etcd != nil {
 		s.backend, err = storage.External(ctx, *s.config.Etcd)
 	} else {
-		s.backend, err = storage.Embedded(ctx, s.config.EtcdDir)
+		s.backend, err = storage.Embedded(ctx, s.config.EtcdDir, s.config.EtcdQuota)
 	}
 	if err != nil {
 		return fmt.Errorf("opening the storage: %w", err)

@@ -24,10 +24,14 @@ const (
 // Backend is a connection to etcd, shared by all resources of a server.
 type Backend struct {
 	// Client reads and writes keys. Use ends with Close.
-	Client    *kubernetes.Client
+	Client *kubernetes.Client
+	// Upkeep looks after an embedded etcd; nil if it is external.
+	Upkeep    *Upkeep
 	compactor etcd3.Compactor
 	close     func()
 	probe     probe
+	failed    <-chan struct{} // nil: it cannot fail for good
+	why       func() error
 }
 
 // newBackend keeps history for the compactor's interval. closeClient ends the client and what is behind it.
@@ -47,6 +51,18 @@ func newBackend(client *clientv3.Client, closeClient func()) *Backend {
 
 // Close stops the compaction of history, the client and, if it is embedded, etcd. All stores must have been destroyed.
 func (b *Backend) Close() { b.close() }
+
+// Failed is closed when an embedded etcd cannot go on, because of its disk for instance. Err then says why. The backend can only be
+// closed, and the process is better ended soon: of goroutines that etcd has stopped in the midst of something others may wait for.
+func (b *Backend) Failed() <-chan struct{} { return b.failed }
+
+// Err is why the backend failed; nil unless it has.
+func (b *Backend) Err() error {
+	if b.why == nil {
+		return nil
+	}
+	return b.why()
+}
 
 // Healthy reports whether etcd answers, by its answer to who asked a moment ago perhaps.
 func (b *Backend) Healthy() error { return b.probe.result() }

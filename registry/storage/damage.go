@@ -31,9 +31,9 @@ type state struct {
 
 // checkFiles looks for what a member's directory lacks, and reads its database once, before etcd does and changes any of it: etcd
 // opens the database in a goroutine of its own, whose panic about a damaged one ends the process, and it takes a missing log
-// for a new member, which it waits for in vain. What an interrupted first start has left does not matter: of a log without anything,
+// for a new member, which it waits for in vain. After an end in order (clean) not all of the database is read. What an interrupted first start has left does not matter: of a log without anything,
 // with which no member can begin, it frees the directory.
-func checkFiles(dir string) error {
+func checkFiles(dir string, clean bool) error {
 	database, logs := filepath.Join(dir, "member", "snap", "db"), filepath.Join(dir, "member", "wal")
 	if _, err := os.ReadDir(logs); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -51,7 +51,7 @@ func checkFiles(dir string) error {
 	case !logged && info.Size() == 0:
 		return nil
 	}
-	is, err := checkDatabase(database, info.Size())
+	is, err := checkDatabase(database, info.Size(), !clean)
 	if err != nil {
 		return err
 	}
@@ -77,8 +77,8 @@ func checkFiles(dir string) error {
 	return nil
 }
 
-// checkDatabase reads all pages of a database that is to have a given size.
-func checkDatabase(path string, size int64) (is state, err error) {
+// checkDatabase reads a database that is to have a given size, all pages of it if asked to.
+func checkDatabase(path string, size int64, all bool) (is state, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // pages are memory that is mapped
 	defer func() {
 		if found := recover(); found != nil {
@@ -99,8 +99,10 @@ func checkDatabase(path string, size int64) (is state, err error) {
 		if size < tx.Size() {
 			return fmt.Errorf("the database %s is damaged: %d bytes of %d are left", path, size, tx.Size())
 		}
-		if err := tx.ForEach(checkBucket); err != nil {
-			return fmt.Errorf("the database %s is damaged: %w", path, err)
+		if all {
+			if err := tx.ForEach(checkBucket); err != nil {
+				return fmt.Errorf("the database %s is damaged: %w", path, err)
+			}
 		}
 		is = stateIn(tx)
 		return nil

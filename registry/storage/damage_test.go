@@ -21,7 +21,7 @@ import (
 func member(t *testing.T) (dir, database, log string, used int64) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "a [strange] name")
-	b, err := Embedded(context.Background(), dir)
+	b, err := Embedded(context.Background(), dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestDamageOfAMemberIsSaid(t *testing.T) {
 	dir, database, log, used := member(t)
 	check := func(name, want string) {
 		t.Helper()
-		if err := checkFiles(dir); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if err := checkFiles(dir, false); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
 		}
 	}
@@ -105,7 +105,7 @@ func TestAnInterruptedFirstStartIsContinued(t *testing.T) {
 		t.Fatal(err)
 	}
 	rewrite(t, filepath.Join(dir, "member", "snap", "db"), nil)
-	if err := checkFiles(dir); err != nil {
+	if err := checkFiles(dir, false); err != nil {
 		t.Errorf("before there is a log: %v", err)
 	}
 	log, err := wal.Create(zap.NewNop(), filepath.Join(dir, "member", "wal"), nil)
@@ -120,7 +120,7 @@ func TestAnInterruptedFirstStartIsContinued(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Close()
-	b, err := Embedded(context.Background(), dir)
+	b, err := Embedded(context.Background(), dir, 0)
 	if err != nil {
 		t.Fatalf("before there is anything in the log: %v", err)
 	}

@@ -21,6 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 	apistorage "k8s.io/apiserver/pkg/storage"
 	etcdfeature "k8s.io/apiserver/pkg/storage/feature"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -37,9 +39,16 @@ const (
 	stopLimit  = 5 * time.Second
 )
 
+// DefaultQuota is the size of the database's file at which writes are refused, unless told otherwise.
+const DefaultQuota = 8 << 30
+
 // Embedded starts a one-member etcd in this process, without any listener, on a directory that it creates. The directory
-// is locked: a second server on it is refused. Every acknowledged write has been synced to disk.
-func Embedded(ctx context.Context, dir string) (*Backend, error) {
+// is locked: a second server on it is refused. Every acknowledged write has been synced to disk. quota is the size of the database's
+// file at which writes are refused; 0 is DefaultQuota.
+func Embedded(ctx context.Context, dir string, quota int64) (*Backend, error) {
+	if quota == 0 {
+		quota = DefaultQuota
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the etcd directory: %w", err)
 	}
@@ -47,18 +56,25 @@ func Embedded(ctx context.Context, dir string) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	member, err := startMember(ctx, dir)
+	end := &fatality{dir: dir, failed: make(chan struct{})}
+	member, err := startMember(ctx, dir, quota, end)
 	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("starting etcd on %s: %w; %s", dir, err, advice(err, dir))
 	}
 	client := v3client.New(member)
 	etcdfeature.DefaultFeatureSupportChecker.CheckClient(ctx, inProcess{}, apistorage.RequestWatchProgress)
-	return newBackend(client, func() {
+	upkeep := newUpkeep(member, client, dir, quota)
+	b := newBackend(client, func() {
+		upkeep.close()
 		_ = client.Close()
-		stopMember(member)
+		if stopMember(member) && end.why() == nil {
+			markClean(dir)
+		}
 		_ = lock.Close()
-	}), nil
+	})
+	b.Upkeep, b.failed, b.why = upkeep, end.failed, end.why
+	return b, nil
 }
 
 // lockDirectory takes the lock that keeps other processes, and other servers of this one, off dir.
@@ -76,8 +92,7 @@ func lockDirectory(dir string) (*os.File, error) {
 
 // startMember returns when the member can be written to. What etcd reports of a damaged directory by ending the process
 // becomes an error, as long as it happens here.
-func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer, err error) {
-	end := &fatality{dir: dir}
+func startMember(ctx context.Context, dir string, quota int64, end *fatality) (member *etcdserver.EtcdServer, err error) {
 	logger, err := quietLogger(end)
 	if err != nil {
 		return nil, err
@@ -91,10 +106,14 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 			}
 		}
 	}()
-	if err := checkFiles(dir); err != nil {
+	clean, err := takeMark(dir)
+	if err != nil {
 		return nil, err
 	}
-	member, err = etcdserver.NewServer(memberConfig(dir, logger))
+	if err := checkFiles(dir, clean); err != nil {
+		return nil, err
+	}
+	member, err = etcdserver.NewServer(memberConfig(dir, quota, logger))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +132,7 @@ func startMember(ctx context.Context, dir string) (member *etcdserver.EtcdServer
 	return member, nil
 }
 
-func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
+func memberConfig(dir string, quota int64, logger *zap.Logger) config.ServerConfig {
 	self := types.MustNewURLs([]string{noPeer})
 	fresh := !wal.Exist(filepath.Join(dir, "member", "wal"))
 	snapshotEvery := uint64(entriesPerSnapshot)
@@ -135,7 +154,7 @@ func memberConfig(dir string, logger *zap.Logger) config.ServerConfig {
 		SnapshotCatchUpEntries:      keepEntries,
 		MaxSnapFiles:                5,
 		MaxWALFiles:                 5,
-		QuotaBackendBytes:           8 << 30,
+		QuotaBackendBytes:           quota,
 		BackendBatchInterval:        500 * time.Millisecond, // how long writes stay in the log alone, which is synced
 		BackendFreelistType:         bolt.FreelistMapType,
 		MaxTxnOps:                   128,
@@ -184,14 +203,21 @@ func lead(ctx context.Context, member *etcdserver.EtcdServer, electable bool) er
 	}
 }
 
-// stopMember waits for the member to stop, but not for clients that never let go.
-func stopMember(member *etcdserver.EtcdServer) {
-	go member.Stop()
+// stopMember waits for the member to stop, but not for clients that never let go, nor for what is left of one that failed. It reports
+// whether the member stopped in order.
+func stopMember(member *etcdserver.EtcdServer) bool {
+	guard.Go("stopping etcd", member.Stop)
+	select {
+	case <-member.StopNotify():
+		return true
+	case <-time.After(stopLimit):
+	}
+	guard.Go("stopping etcd", member.HardStop)
 	select {
 	case <-member.StopNotify():
 	case <-time.After(stopLimit):
-		member.HardStop()
 	}
+	return false
 }
 
 // inProcess tells the library's feature checker, which asks endpoints over the network, what the embedded etcd can do.

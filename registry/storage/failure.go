@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
+	"k8s.io/klog/v2"
 )
 
 var errNewer = errors.New("it can only be used by a version of coracle that has that one")
@@ -46,11 +48,26 @@ func (s stopped) Error() string {
 // Unwrap returns the cause.
 func (s stopped) Unwrap() error { return s.cause }
 
-// fatality is what happens where etcd would end its process: a panic with a stopped, from which a start recovers. Once it runs, what
-// a disk does to it is said in one line before the end: a member that could not write must not go on.
+// fatality is what happens where etcd would end its process: a panic with a stopped, from which a start recovers. Once it runs, a
+// member that could not write must not go on, but nothing else need end so abruptly: the goroutine ends, failed is closed, and
+// who uses the member ends in order.
 type fatality struct {
 	dir     string
 	running atomic.Bool
+
+	once   sync.Once
+	failed chan struct{}
+	cause  error
+}
+
+// why is nil unless the member has failed.
+func (f *fatality) why() error {
+	select {
+	case <-f.failed:
+		return f.cause
+	default:
+		return nil
+	}
 }
 
 var _ zapcore.CheckWriteHook = (*fatality)(nil)
@@ -63,12 +80,18 @@ func (f *fatality) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
 			why.cause = err
 		}
 	}
-	var system unix.Errno
-	if !f.running.Load() || !errors.As(why, &system) {
+	if !f.running.Load() {
 		panic(why)
 	}
-	fmt.Fprintf(os.Stderr, "coracle: etcd on %s cannot go on: %v; %s\n", f.dir, why, advice(why, f.dir))
-	os.Exit(1)
+	f.once.Do(func() {
+		f.cause = fmt.Errorf("etcd on %s cannot go on: %w", f.dir, why)
+		if system := unix.Errno(0); errors.As(why, &system) {
+			f.cause = fmt.Errorf("%w; %s", f.cause, advice(why, f.dir))
+		}
+		klog.ErrorS(f.cause, "The storage has failed")
+		close(f.failed)
+	})
+	runtime.Goexit()
 }
 
 // quietLogger reports errors, on standard error, besides those that are told in another way: by the error that a start ends with, by

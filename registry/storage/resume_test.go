@@ -23,7 +23,7 @@ import (
 func TestResumedWatchSeesNoProgressOfOthers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 	defer cancel()
-	b, err := Embedded(ctx, t.TempDir())
+	b, err := Embedded(ctx, t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestResumedWatchSeesNoProgressOfOthers(t *testing.T) {
 func TestResumedWatchHasBookmarks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 	defer cancel()
-	b, err := Embedded(ctx, t.TempDir())
+	b, err := Embedded(ctx, t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

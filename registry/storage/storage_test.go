@@ -29,15 +29,15 @@ func TestLongTimersEndOnWholeSeconds(t *testing.T) {
 
 func TestEmbeddedRefusesADirectoryInUse(t *testing.T) {
 	dir := t.TempDir()
-	b, err := Embedded(context.Background(), dir)
+	b, err := Embedded(context.Background(), dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Embedded(context.Background(), dir); err == nil || !strings.Contains(err.Error(), "another server uses it") {
+	if _, err := Embedded(context.Background(), dir, 0); err == nil || !strings.Contains(err.Error(), "another server uses it") {
 		t.Errorf("a second one: %v", err)
 	}
 	b.Close()
-	again, err := Embedded(context.Background(), dir)
+	again, err := Embedded(context.Background(), dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestEmbeddedRefusesADirectoryInUse(t *testing.T) {
 
 func TestEmbeddedSaysThatADirectoryIsDamaged(t *testing.T) {
 	dir := t.TempDir()
-	b, err := Embedded(context.Background(), dir)
+	b, err := Embedded(context.Background(), dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,14 +63,14 @@ func TestEmbeddedSaysThatADirectoryIsDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Embedded(context.Background(), dir); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := Embedded(context.Background(), dir, 0); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestEmbeddedSaysThatItsDatabaseIsDamaged(t *testing.T) {
 	dir := t.TempDir()
-	b, err := Embedded(context.Background(), dir)
+	b, err := Embedded(context.Background(), dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,14 +88,14 @@ func TestEmbeddedSaysThatItsDatabaseIsDamaged(t *testing.T) {
 		if err := os.WriteFile(database, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Embedded(context.Background(), dir); err == nil || !strings.Contains(err.Error(), database+" is damaged") {
+		if _, err := Embedded(context.Background(), dir, 0); err == nil || !strings.Contains(err.Error(), database+" is damaged") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
 	if err := os.WriteFile(database, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if b, err = Embedded(context.Background(), dir); err != nil {
+	if b, err = Embedded(context.Background(), dir, 0); err != nil {
 		t.Fatalf("put back: %v", err)
 	}
 	b.Close()
