@@ -43,8 +43,8 @@ type Cluster struct {
 	err   error
 }
 
-// Start starts a cluster as o says, completed or not, and returns when its API answers; controllers, scheduler and node are on
-// their way then (see WaitUsable). It runs until ctx ends, Stop is called, or the API server or its storage fail for good.
+// Start starts a cluster as o says, completed or not, and returns when its API answers, if it does not get ready in a few seconds
+// then before it is; controllers, scheduler and node are on their way then (see WaitUsable). It runs until ctx ends, Stop is called, or the API server or its storage fail for good.
 // Several clusters can live in one process, with data directories and ports of their own; only one of them can have the node.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := o.Complete(); err != nil {
@@ -71,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	})
 	guard.Go("cluster", func() { c.run(running) })
 	select {
-	case <-c.api.Ready():
+	case <-c.api.Answering():
 		return c, nil
 	case <-c.ended:
 		return nil, errors.Join(c.err, ctx.Err())
@@ -87,12 +87,14 @@ func (c *Cluster) localHost() string {
 }
 
 // run holds the order: the API server first and last, what uses it in between. Nothing else starts while it does: all would wait for
-// it anyhow, and take the processors from it.
+// it anyhow, and take the processors from it. But one that answers and does not get ready is not waited for: what keeps it may be a
+// Pod's work, and Pods are the node's.
 func (c *Cluster) run(ctx context.Context) {
 	defer close(c.ended)
 	defer c.stop()
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAPI()
+	defer part.Expose(c.api.Collectors())()
 	var parts guard.Group
 	parts.Go("parts", func() {
 		defer stopAPI()
@@ -108,7 +110,7 @@ func (c *Cluster) run(ctx context.Context) {
 // runParts runs what uses the API, once it answers, until ctx ends.
 func (c *Cluster) runParts(ctx context.Context) {
 	select {
-	case <-c.api.Ready():
+	case <-c.api.Answering():
 	case <-ctx.Done():
 		return
 	}
@@ -122,8 +124,8 @@ func (c *Cluster) runParts(ctx context.Context) {
 // parts are all that use the API.
 func (c *Cluster) parts() []part.Part {
 	all := []part.Part{
-		{Name: "controllers", Run: c.runControllers},
-		{Name: "scheduler", Run: c.runScheduler},
+		{Name: "controllers", Run: c.leading(managerUser, c.runControllers)},
+		{Name: "scheduler", Run: c.leading(schedulerUser, c.runScheduler)},
 		{Name: "cluster DNS", Run: c.keepDNSService},
 		{Name: "cluster facts", Run: c.keeping(metav1.NamespaceSystem, bootstrap.ConfigMapName, c.facts)},
 		{Name: "servers", Run: c.keeping(metav1.NamespaceSystem, bootstrap.ServersName, c.server)},
@@ -150,6 +152,10 @@ func (c *Cluster) Stop() error {
 	<-c.ended
 	return c.err
 }
+
+// StorageFailed is closed when the embedded etcd cannot go on. The cluster then ends by itself, but may wait for requests that never
+// will: who owns the process should not wait for long.
+func (c *Cluster) StorageFailed() <-chan struct{} { return c.api.StorageFailed() }
 
 // Wait returns when the cluster has ended, with the reason if it was not asked to.
 func (c *Cluster) Wait() error {

@@ -32,11 +32,6 @@ var defaultNodePorts = [2]int32{30000, 32767}
 
 // runControllers runs all controllers on one cache, which shares the API server's objects. Each writes as its own user.
 func (c *Cluster) runControllers(ctx context.Context) error {
-	select { // they discover what is served, and are allowed to once the bootstrap policy is there
-	case <-c.api.Ready():
-	case <-ctx.Done():
-		return nil
-	}
 	reads := c.api.ClientConfig(managerUser)
 	mgr, err := manager.New(reads, manager.Options{
 		Scheme:                 clientscheme.Scheme,
@@ -55,7 +50,7 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		Client:      func(user string) client.Client { return c.clientOf(mgr, user) },
 		RESTConfig:  c.configOf,
 		Recorder:    recorders.of,
-		ClusterCIDR: netip.MustParsePrefix(c.options.ClusterCIDR),
+		ClusterCIDR: c.options.nodeCIDRs(), NodeCIDRBits: c.options.NodeCIDRMaskSize,
 		ServiceCIDR: netip.MustParsePrefix(c.options.ServiceCIDR),
 		NodePorts:   defaultNodePorts,
 		RootCA:      c.keys.CA.CertPEM, TokenForSecret: c.api.Tokens().ForSecret,
@@ -94,9 +89,6 @@ func (c *Cluster) configOf(user string) *rest.Config {
 	}
 	if strings.HasPrefix(user, "system:node:") {
 		groups = []string{"system:nodes"}
-	}
-	if user == "system:apiserver" { // the API server's own work: the record of cluster IPs
-		groups = []string{"system:masters"}
 	}
 	config := c.api.ClientConfig(user, groups...)
 	config.WarningHandlerWithContext = rest.NoWarnings{} // that Endpoints are deprecated is no news to their controller

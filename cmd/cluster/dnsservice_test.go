@@ -35,7 +35,7 @@ func TestDNSServiceIsMadeOnce(t *testing.T) {
 				creates++
 				return test.refusal != nil, nil, test.refusal
 			})
-			if err := ensureDNSService(t.Context(), client, service); (err != nil) != test.fails {
+			if _, err := ensureDNSService(t.Context(), client, service); (err != nil) != test.fails {
 				t.Errorf("error %v", err)
 			}
 			if creates != test.creates {

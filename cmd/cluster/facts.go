@@ -94,6 +94,11 @@ func keep(ctx context.Context, client configMaps, name string, want wanted) erro
 
 // tellOf tells of changes of one object.
 func tellOf(namespace, name string, changed chan<- struct{}) cache.ResourceEventHandler {
+	return tellOfAny(func(o metav1.Object) bool { return o.GetNamespace() == namespace && o.GetName() == name }, changed)
+}
+
+// tellOfAny tells of changes of the objects in question.
+func tellOfAny(about func(metav1.Object) bool, changed chan<- struct{}) cache.ResourceEventHandler {
 	tell := func(any) {
 		select {
 		case changed <- struct{}{}:
@@ -105,8 +110,8 @@ func tellOf(namespace, name string, changed chan<- struct{}) cache.ResourceEvent
 			if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 				obj = gone.Obj
 			}
-			m, ok := obj.(*corev1.ConfigMap)
-			return ok && m.Namespace == namespace && m.Name == name
+			o, ok := obj.(metav1.Object)
+			return ok && about(o)
 		},
 		Handler: cache.ResourceEventHandlerFuncs{AddFunc: tell, UpdateFunc: func(_, obj any) { tell(obj) }, DeleteFunc: tell},
 	}
