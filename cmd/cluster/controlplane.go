@@ -82,7 +82,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 	if len(o.EtcdServers) > 0 {
 		config.Etcd = &storage.Cluster{Endpoints: o.EtcdServers, CAFile: o.EtcdCAFile, CertFile: o.EtcdCertFile, KeyFile: o.EtcdKeyFile}
 	} else {
-		config.EtcdDir = o.etcdDir()
+		config.EtcdDir, config.EtcdQuota, config.Snapshots = o.etcdDir(), o.EtcdQuotaBytes(), o.snapshots()
 	}
 	return config, os.MkdirAll(o.DataDir, 0o700)
 }

@@ -59,6 +59,10 @@ type Options struct {
 
 	// ClusterCIDR and ServiceCIDR are the addresses of Pods and Services.
 	ClusterCIDR, ServiceCIDR string
+	// NodesBringCIDRs is that nobody gives Nodes a part of ClusterCIDR: who makes them does. NodeCIDRMaskSize is the length of the
+	// prefix of a Node's part; 24 unless set.
+	NodesBringCIDRs  bool
+	NodeCIDRMaskSize int
 	// PodNetwork is how Pods of different nodes reach one another: bootstrap.Auto unless set, or bootstrap.VXLAN.
 	PodNetwork string
 	// PodNetworkPort is the UDP port of the tunnels between nodes; bootstrap.DefaultTunnelPort unless set.
@@ -76,6 +80,14 @@ type Options struct {
 	EtcdServers []string
 	// EtcdCAFile, EtcdCertFile and EtcdKeyFile secure the connection to an external etcd.
 	EtcdCAFile, EtcdCertFile, EtcdKeyFile string
+
+	// EtcdQuota is the size of the embedded etcd's database at which writes are refused, as a quantity; 8Gi unless set.
+	EtcdQuota string
+	// EtcdSnapshotInterval is how often a snapshot of the embedded etcd is made in EtcdSnapshotDir, DataDir/snapshots unless set; never
+	// unless set. The last EtcdSnapshotKeep are kept, 5 unless set.
+	EtcdSnapshotInterval time.Duration
+	EtcdSnapshotKeep     int
+	EtcdSnapshotDir      string
 
 	// The keys that several servers on one etcd share. Made in the data directory unless set.
 	CACertFile, CAKeyFile string
@@ -141,8 +153,12 @@ func (o *Options) setDefaults() {
 	fill(&o.ServiceCIDR, "10.96.0.0/16")
 	fill(&o.PodNetwork, bootstrap.Auto)
 	fill(&o.ClusterDomain, "cluster.local")
+	fill(&o.EtcdQuota, "8Gi")
 	if o.HTTPSPort == 0 {
 		o.HTTPSPort = 6443
+	}
+	if o.NodeCIDRMaskSize == 0 {
+		o.NodeCIDRMaskSize = 24
 	}
 	if o.KubeletPort == 0 {
 		o.KubeletPort = 10250
@@ -208,8 +224,11 @@ func (o *Options) checkCIDRs() error {
 	if !pods.Addr().Is4() || !services.Addr().Is4() {
 		return fmt.Errorf("--cluster-cidr, --service-cidr: IPv4 networks are needed")
 	}
-	if pods.Bits() > 24 {
-		return fmt.Errorf("--cluster-cidr: %s is too small, each node takes a /24", pods)
+	if o.NodeCIDRMaskSize < 1 || o.NodeCIDRMaskSize > 30 {
+		return fmt.Errorf("--node-cidr-mask-size: /%d is no network for a node's Pods (up to /30)", o.NodeCIDRMaskSize)
+	}
+	if pods.Bits() > o.NodeCIDRMaskSize && !o.NodesBringCIDRs {
+		return fmt.Errorf("--cluster-cidr: %s is too small, each node takes a /%d (--node-cidr-mask-size)", pods, o.NodeCIDRMaskSize)
 	}
 	if pods.Overlaps(services) {
 		return fmt.Errorf("--cluster-cidr and --service-cidr overlap: %s, %s", pods, services)
@@ -220,6 +239,14 @@ func (o *Options) checkCIDRs() error {
 		}
 	}
 	return nil
+}
+
+// nodeCIDRs is what the parts of Nodes are cut from; the zero value if nobody cuts.
+func (o *Options) nodeCIDRs() netip.Prefix {
+	if o.NodesBringCIDRs {
+		return netip.Prefix{}
+	}
+	return netip.MustParsePrefix(o.ClusterCIDR)
 }
 
 // nodeReports is how often a node reports that it is there.
@@ -265,6 +292,9 @@ func (o *Options) checkNames() error {
 	}
 	if len(o.EtcdServers) == 0 && o.EtcdCAFile+o.EtcdCertFile+o.EtcdKeyFile != "" {
 		return fmt.Errorf("--etcd-cafile, --etcd-certfile, --etcd-keyfile: only with --etcd-servers")
+	}
+	if err := o.checkEtcd(); err != nil {
+		return err
 	}
 	if (o.EtcdCertFile == "") != (o.EtcdKeyFile == "") {
 		return fmt.Errorf("--etcd-certfile and --etcd-keyfile go together")

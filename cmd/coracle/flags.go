@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -29,6 +30,8 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringSliceVar(&o.UnsafeSysctls, "allowed-unsafe-sysctls", nil, "Kernel parameters that Pods of this node may set besides the safe ones: names, or prefixes that end in *")
 	f.StringVar(&o.ResolvConf, "resolv-conf", "", "Resolver configuration that Pods inherit; the machine's own, or that of systemd-resolved behind it, unless set")
 	f.StringVar(&o.ClusterCIDR, "cluster-cidr", "10.244.0.0/16", "Addresses of Pods")
+	f.VarPF((*negated)(&o.NodesBringCIDRs), "allocate-node-cidrs", "", "Give each node its part of --cluster-cidr; false where who makes nodes does").NoOptDefVal = "true"
+	f.IntVar(&o.NodeCIDRMaskSize, "node-cidr-mask-size", 24, "Length of the prefix of a node's part")
 	f.StringVar(&o.ServiceCIDR, "service-cidr", "10.96.0.0/16", "Addresses of Services")
 	f.StringVar(&o.PodNetwork, "pod-network", bootstrap.Auto, "How nodes reach one another's Pods: auto (routes on one link, vxlan beyond), or vxlan (for clouds that drop packets with Pods' addresses)")
 	f.IntVar(&o.PodNetworkPort, "pod-network-port", bootstrap.DefaultTunnelPort, "UDP port of the vxlan between nodes")
@@ -39,6 +42,10 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.EtcdCAFile, "etcd-cafile", "", "CA certificate of the external etcd")
 	f.StringVar(&o.EtcdCertFile, "etcd-certfile", "", "Client certificate for the external etcd")
 	f.StringVar(&o.EtcdKeyFile, "etcd-keyfile", "", "Key of --etcd-certfile")
+	f.StringVar(&o.EtcdQuota, "etcd-quota", "8Gi", "Size of the embedded etcd's database at which writes are refused")
+	f.DurationVar(&o.EtcdSnapshotInterval, "etcd-snapshot-interval", 0, "How often a snapshot of the embedded etcd is made (default never)")
+	f.IntVar(&o.EtcdSnapshotKeep, "etcd-snapshot-keep", cluster.DefaultSnapshots, "How many of these are kept")
+	f.StringVar(&o.EtcdSnapshotDir, "etcd-snapshot-dir", "", "Folder of these (default: snapshots in the data directory)")
 	f.StringVar(&o.CACertFile, "ca-cert-file", "", "The cluster's CA certificate (default: made in the data directory)")
 	f.StringVar(&o.CAKeyFile, "ca-key-file", "", "Key of --ca-cert-file")
 	f.StringVar(&o.FrontProxyCACertFile, "requestheader-ca-cert-file", "", "CA certificate of front proxies (default: made in the data directory)")
@@ -69,6 +76,22 @@ func (d *directory) Set(s string) error {
 	}
 	*d = directory(s)
 	return nil
+}
+
+// negated is a flag that says the opposite of what an option does.
+type negated bool
+
+// String implements pflag.Value.
+func (n *negated) String() string { return strconv.FormatBool(!bool(*n)) }
+
+// Type implements pflag.Value.
+func (n *negated) Type() string { return "bool" }
+
+// Set implements pflag.Value.
+func (n *negated) Set(s string) error {
+	value, err := strconv.ParseBool(s)
+	*n = negated(!value)
+	return err
 }
 
 // logFlags are those of what runs in the foreground.

@@ -61,7 +61,7 @@ func ServeAgent(ctx context.Context, o agent.Options, log Log) error {
 	if err != nil {
 		return err
 	}
-	defer started()()
+	defer started(takeNotifySocket())()
 	klog.InfoS("Running a node", "server", o.Server, "node", o.Name, "address", o.IP)
 	a.Wait()
 	return nil

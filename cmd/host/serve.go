@@ -43,6 +43,7 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 	if err := saveOptions(o.DataDir, serverOptions, o); err != nil {
 		return err
 	}
+	notify := takeNotifySocket()
 	c, err := cluster.Start(ctx, o)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // asked to end before it was ready
@@ -50,7 +51,8 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 	if err != nil {
 		return err
 	}
-	defer started()()
+	defer started(notify)()
+	guard.Go("storage failure", func() { endSoon(c.StorageFailed()) })
 	klog.InfoS("Serving", "address", c.URL(), "kubeconfig", o.Admin())
 	return c.Wait()
 }
@@ -77,10 +79,35 @@ func article(noun string) string {
 	return "a"
 }
 
+// lastMoments is how long a process whose storage has failed has to end in order.
+const lastMoments = 10 * time.Second
+
+// endSoon ends the process some time after its storage has failed, unless it ends before. Containers live on.
+func endSoon(failed <-chan struct{}) {
+	<-failed
+	time.Sleep(lastMoments)
+	klog.ErrorS(nil, "The storage has failed, and the rest does not end")
+	klog.Flush()
+	os.Exit(1)
+}
+
+// notifySocket names the variable by which systemd says where it is told that the process is ready.
+const notifySocket = "NOTIFY_SOCKET"
+
+// takeNotifySocket takes it out of the environment: the API server's library would say there that the process is ready as soon as
+// it listens.
+func takeNotifySocket() string {
+	defer os.Unsetenv(notifySocket)
+	return os.Getenv(notifySocket)
+}
+
 // started tells systemd, and gives memory back when all has settled, unless stop is called before.
-func started() (stop func()) {
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		klog.ErrorS(err, "Telling systemd that the process is ready")
+func started(notify string) (stop func()) {
+	if notify != "" {
+		_ = os.Setenv(notifySocket, notify)
+		if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+			klog.ErrorS(err, "Telling systemd that the process is ready")
+		}
 	}
 	timer := time.AfterFunc(settled, func() { guard.Do("giving memory back", giveMemoryBack) })
 	return func() { timer.Stop() }

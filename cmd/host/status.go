@@ -50,6 +50,12 @@ func serverStatus(ctx context.Context, o cluster.Options, pid int, out io.Writer
 		return false, err
 	}
 	fmt.Fprintf(out, "API         %s\n", config.Host)
+	if len(o.EtcdServers) == 0 {
+		etcd := &Etcd{o.DataDir}
+		if s, err := etcd.usage(ctx); err == nil && s.Problem != "" {
+			fmt.Fprintf(out, "etcd        %s\n", s.Problem)
+		}
+	}
 	if err := cluster.WaitUsable(ctx, config, o, func(string, ...any) {}); err != nil {
 		fmt.Fprintf(out, "not usable: %v\n", err)
 		return false, nil
