@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
-	"github.com/coracle-k8s/coracle/registry/server"
+	apiserver "github.com/coracle-k8s/coracle/registry/server"
 	"github.com/coracle-k8s/coracle/registry/storage"
 )
 
@@ -82,7 +82,7 @@ func (e *Etcd) client(ctx context.Context) (func(method, path string) (*http.Res
 		return nil, err
 	}
 	return func(method, path string) (*http.Response, error) {
-		r, err := http.NewRequestWithContext(ctx, method, config.Host+server.EtcdPath+path, http.NoBody)
+		r, err := http.NewRequestWithContext(ctx, method, config.Host+apiserver.EtcdPath+path, http.NoBody)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (e *Etcd) client(ctx context.Context) (func(method, path string) (*http.Res
 }
 
 // usage asks a running server.
-func (e *Etcd) usage(ctx context.Context) (s server.EtcdStatus, err error) {
+func (e *Etcd) usage(ctx context.Context) (s apiserver.EtcdStatus, err error) {
 	get, err := e.client(ctx)
 	if err != nil {
 		return s, err
@@ -118,7 +118,7 @@ func (e *Etcd) usage(ctx context.Context) (s server.EtcdStatus, err error) {
 
 // Status prints how full the database is, and of what.
 func (e *Etcd) Status(ctx context.Context, out io.Writer) error {
-	var s server.EtcdStatus
+	var s apiserver.EtcdStatus
 	err := e.with(ctx, func(get func(string, string) (*http.Response, error)) error {
 		answer, err := get(http.MethodGet, "status?contents=true")
 		if err != nil {

@@ -113,7 +113,8 @@ func TestSnapshotOfARunningServerIsRestored(t *testing.T) {
 // A full database does not keep a server from starting, is seen, and is written to again after something has been deleted.
 func TestFullDatabaseIsSeenAndRecovers(t *testing.T) {
 	dir := t.TempDir()
-	small := func(c *server.Config) { c.EtcdQuota = 16 << 20 }
+	// The port stays: for another one Service kubernetes would have to be written.
+	small := func(c *server.Config) { c.EtcdQuota, c.AdvertisePort = 16<<20, 6443 }
 	r, stop := apitest.StartIn(t, dir, small)
 	ctx, client := apitest.Context(t), r.Client(t)
 	big := configMap("")

@@ -122,7 +122,9 @@ func (s *Server) tellOfEtcd(ctx context.Context) {
 		}
 		about := corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: metav1.NamespaceSystem}
 		if err := notice.Warn(ctx, s.client, about, untold.Reason, untold.Message); err != nil {
-			klog.FromContext(ctx).V(2).Info("Telling of etcd", "error", err.Error())
+			if again == nil {
+				klog.FromContext(ctx).Error(err, "Telling of etcd; trying again until it is told", "reason", untold.Reason)
+			}
 			again = time.After(tellAgain)
 		} else {
 			again = nil

@@ -157,11 +157,16 @@ func (u *Upkeep) run(ctx context.Context) {
 			defragmented = now
 		}
 		u.carryOut(ctx, plan)
-		if problem := u.Usage().Problem(); problem != "" && (plan.compact || usage.near()) && time.Since(warned) > warnEvery {
-			warned = time.Now()
-			u.warn("EtcdNearlyFull", problem+". Most of it are "+u.describeBiggest(ctx))
-		} else if problem == "" {
+		problem := u.Usage().Problem() // what is near the quota only for its free pages is no more
+		if usage.NoSpace {
+			problem = usage.Problem() // which users have felt, even if it is over
+		}
+		switch {
+		case problem == "":
 			warned = time.Time{}
+		case time.Since(warned) > warnEvery:
+			warned = now
+			u.warn("EtcdNearlyFull", problem+". Most of it are "+u.describeBiggest(ctx))
 		}
 		pause := calmInterval
 		if usage.Size > usage.Quota/2 {

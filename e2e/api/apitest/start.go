@@ -2,6 +2,8 @@ package apitest
 
 import (
 	"context"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,8 +48,9 @@ func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Runn
 		cancel()
 		t.Fatalf("the server stopped before it was ready: %v", err)
 	case <-time.After(patience):
+		why := r.unready()
 		cancel()
-		t.Fatal("the server does not get ready")
+		t.Fatalf("the server does not get ready: %s", why)
 	}
 	return r, func() {
 		for _, m := range r.Server.Tee().Mutations() {
@@ -63,6 +66,29 @@ func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Runn
 			t.Error("the server does not stop")
 		}
 	}
+}
+
+// unready is what /readyz says is missing.
+func (r *Running) unready() string {
+	c := r.Server.ClientConfig("admin", "system:masters")
+	c.ContentType, c.AcceptContentTypes = "", ""
+	client, err := rest.HTTPClientFor(c)
+	if err != nil {
+		return err.Error()
+	}
+	answer, err := client.Get("http://in-process/readyz")
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	said, _ := io.ReadAll(answer.Body)
+	var missing []string
+	for line := range strings.Lines(string(said)) {
+		if strings.HasPrefix(line, "[-]") {
+			missing = append(missing, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(missing, "; ")
 }
 
 // Config is the administrator's client configuration.
