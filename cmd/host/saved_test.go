@@ -1,6 +1,7 @@
 package host
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestWhatRanLastIsRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	last, err := readSaved(dir)
-	if err != nil || last.what() != "agent" || *last.node() != ran.Options {
+	if err != nil || last.what() != "agent" || !reflect.DeepEqual(*last.node(), ran.Options) {
 		t.Errorf("an agent ran, yet %+v, %v", last, err)
 	}
 	if last.agent.Token != "" {
