@@ -3,12 +3,17 @@ package cluster
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -23,14 +28,14 @@ func lockOf(client *fake.Clientset, identity string) resourcelock.Interface {
 func TestOneLeadsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		leading := 0
+		var leading atomic.Int32
 		run := func(ctx context.Context) error {
-			if leading++; leading > 1 {
+			if leading.Add(1) > 1 {
 				t.Error("two lead")
 			}
 			<-ctx.Done()
 			time.Sleep(time.Second) // it takes a while to end
-			leading--
+			leading.Add(-1)
 			return nil
 		}
 		first, stop := context.WithCancel(t.Context())
@@ -41,15 +46,15 @@ func TestOneLeadsAtATime(t *testing.T) {
 		secondEnded := make(chan error, 1)
 		go func() { secondEnded <- lead(second, lockOf(client, "b"), run) }()
 		time.Sleep(time.Minute)
-		if leading != 1 {
-			t.Fatalf("%d lead", leading)
+		if n := leading.Load(); n != 1 {
+			t.Fatalf("%d lead", n)
 		}
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the first ended with %v", err)
 		}
 		time.Sleep(5 * time.Second) // much less than the Lease's duration
-		if leading != 1 {
+		if leading.Load() != 1 {
 			t.Errorf("the second does not lead")
 		}
 		stopSecond()
@@ -63,6 +68,13 @@ func TestOneLeadsAtATime(t *testing.T) {
 func TestLeaderThatEndsIsRunAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
+		var stolen atomic.Bool // the fake client knows no conflicts
+		client.PrependReactor("update", "leases", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			if !stolen.Load() || *a.(clienttesting.UpdateAction).GetObject().(*coordinationv1.Lease).Spec.HolderIdentity == "thief" {
+				return false, nil, nil
+			}
+			return true, nil, apierrors.NewConflict(coordinationv1.Resource("leases"), "part", errors.New("it has changed"))
+		})
 		broken := errors.New("broken")
 		if err := lead(t.Context(), lockOf(client, "a"), func(context.Context) error { return broken }); !errors.Is(err, broken) {
 			t.Errorf("a part that fails: %v", err)
@@ -76,6 +88,7 @@ func TestLeaderThatEndsIsRunAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		stolen.Store(true)
 		thief, now := "thief", metav1.NowMicro()
 		lease.Spec.HolderIdentity, lease.Spec.RenewTime = &thief, &now
 		if _, err := client.CoordinationV1().Leases("kube-system").Update(t.Context(), lease, metav1.UpdateOptions{}); err != nil {

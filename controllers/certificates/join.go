@@ -116,6 +116,7 @@ func (r *controller) useToken(ctx context.Context, csr *request, id, node string
 	if err != nil {
 		return "", fmt.Errorf("reading token %s: %w", id, err)
 	}
+	secret = *secret.DeepCopy() // what the cache gave is everybody's
 	changed, err := bootstrap.UseToken(&secret, node, string(csr.UID), r.now())
 	if errors.Is(err, bootstrap.ErrUsedUp) {
 		return err.Error(), nil

@@ -38,7 +38,7 @@ func (c checked) Watch(ctx context.Context, key string, o apistorage.ListOptions
 
 func checkVersion(version string) error {
 	if _, err := (apistorage.APIObjectVersioner{}).ParseResourceVersion(version); err != nil {
-		return apierrors.NewBadRequest(fmt.Sprintf("invalid resourceVersion %q: it must be one that the server gave", version))
+		return apierrors.NewBadRequest(fmt.Sprintf("invalid resource version: %v", err)) // as the library says it of lists
 	}
 	return nil
 }
