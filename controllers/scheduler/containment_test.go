@@ -164,6 +164,7 @@ func TestADeletedPodWaitsForNoVolume(t *testing.T) {
 	s := newScheduler(t, client, waiting(began))
 	defer run(t, s)()
 	hear(t, began, "waiting")
+	untilWatched(t, client, "pods", 1)
 	if err := client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "ns", "p"); err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,24 @@ func startWorld(t *testing.T, client *fake.Clientset) *world {
 		}
 		await.Return(t, "the informers stopped", s.informers.Shutdown)
 	})
+	untilWatched(t, client, "pods", 2)
+	untilWatched(t, client, "nodes", 1)
 	return w
+}
+
+// untilWatched waits until so many watches of a resource have begun: the fake client tells of nothing that happens between
+// a list and the watch after it.
+func untilWatched(t *testing.T, client *fake.Clientset, resource string, watches int) {
+	t.Helper()
+	await.Until(t, "watches of "+resource, func() bool {
+		begun := 0
+		for _, action := range client.Actions() {
+			if action.Matches("watch", resource) {
+				begun++
+			}
+		}
+		return begun >= watches
+	})
 }
 
 // until waits for a pod to be as wanted.
