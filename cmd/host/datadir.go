@@ -19,7 +19,7 @@ import (
 // that ends with * is a beginning.
 func ourNames() []string {
 	return []string{
-		"pki", "etcd", "etcd-*", "snapshots", "containerd", "bin", "network", "images", "certs.d", "cluster.json",
+		"pki", "etcd", "etcd-*", "snapshots", "containerd", "bin", "network", "images", "image_manager", "certs.d", "cluster.json",
 		cluster.AdminKubeconfig, serverOptions, agentOptions, flagsFile, logName + "*", pidFile,
 		"." + cluster.AdminKubeconfig + ".*", "." + serverOptions + ".*", "." + agentOptions + ".*", "." + flagsFile + ".*", ".cluster.json.*", // while they are written
 	}
