@@ -132,7 +132,7 @@ func received(req *http.Request, ctx context.Context) *http.Request {
 
 func serve(handler http.Handler, w *response, r *http.Request) {
 	err := io.EOF
-	stop := context.AfterFunc(w.ctx, w.wakeAll)
+	stop := context.AfterFunc(w.ctx, func() { guard.Do("ending a request in the process", w.wakeAll) })
 	defer func() {
 		if p := recover(); p != nil { // http.ErrAbortHandler, or what the panic filter let through
 			err = fmt.Errorf("%w: %.200v", ErrAborted, p)

@@ -89,7 +89,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.backend.Close()
 	defer s.stop()
-	defer context.AfterFunc(ctx, s.stop)()
+	defer context.AfterFunc(ctx, func() { guard.Do("stopping the API server", s.stop) })()
 	informersCtx, stop := context.WithCancel(ctx)
 	defer s.informers.Shutdown()
 	defer stop()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // A watch cache sends bookmarks about once a second. It has a shorter timer, ten times a second, for asking etcd how far it is,
@@ -42,15 +44,17 @@ func (c *bookmarkClock) watched(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watchers++
-	context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.watchers--
-	})
+	context.AfterFunc(ctx, func() { guard.Do("counting watchers", c.unwatched) })
 	if c.timer != nil && c.timer.resting > 0 {
 		c.timer.Timer.Reset(c.timer.resting)
 		c.timer.resting = 0
 	}
+}
+
+func (c *bookmarkClock) unwatched() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers--
 }
 
 // bookmarkTimer is set again by the watch cache whenever it has ended.

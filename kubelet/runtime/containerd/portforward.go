@@ -89,7 +89,7 @@ type halfDuplex interface {
 
 // join copies both ways and returns when both directions have ended, or when ctx has.
 func join(ctx context.Context, conn halfDuplex, stream io.ReadWriteCloser) error {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { guard.Do("closing a forwarded port", func() { _ = conn.Close() }) })
 	defer stop()
 	defer conn.Close()
 	in := make(chan struct{})

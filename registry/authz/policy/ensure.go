@@ -166,13 +166,13 @@ func (e *ensurer) write() error {
 	group.SetLimit(writers)
 	errs := make([]error, len(e.writes))
 	for i, write := range e.writes {
-		group.Go(func() error {
-			errs[i] = guard.Call("RBAC policy", write)
+		group.Go(guard.Func("RBAC policy", func() error {
+			errs[i] = write()
 			return nil
-		})
+		}))
 	}
-	_ = group.Wait() // errors are in errs, all of them
-	return errors.Join(errs...)
+	panicked := group.Wait() // other errors are in errs, all of them
+	return errors.Join(append(errs, panicked)...)
 }
 
 func pointers[T any](items []T) []*T {
