@@ -58,15 +58,24 @@ const (
 	obstructed = 3 * time.Second
 )
 
-// follow calls ensure when one of the concerns changes, until ctx ends. It returns an error if they cannot be watched.
+// follow calls ensure once the concerns are watched, and when one of them changes, until ctx ends. It returns an error if they cannot be watched.
 func (b *Bootstrap) follow(ctx context.Context, what string, concerns []concern, ensure func(context.Context) error) error {
 	changed := make(chan struct{}, 1)
+	var synced []cache.InformerSynced
 	for _, c := range concerns {
 		registration, err := c.informer.AddEventHandler(c.tell(changed))
 		if err != nil {
 			return fmt.Errorf("watching for %s: %w", what, err)
 		}
 		defer func() { _ = c.informer.RemoveEventHandler(registration) }()
+		synced = append(synced, registration.HasSynced)
+	}
+	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+		return nil
+	}
+	select {
+	case changed <- struct{}{}: // between the step and the informers' first lists something may have gone
+	default:
 	}
 	pause := shortPause
 	for {
@@ -104,7 +113,7 @@ func (b *Bootstrap) follow(ctx context.Context, what string, concerns []concern,
 	}
 }
 
-// tell tells of changes that are not the informer's first list, which the step has just seen itself.
+// tell tells of changes that are not the informer's first list: after that the step is carried out in any case.
 func (c concern) tell(changed chan<- struct{}) cache.ResourceEventHandler {
 	tell := func(obj any) {
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
