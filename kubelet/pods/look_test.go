@@ -46,10 +46,10 @@ func TestLostEventIsMadeUpForByARelist(t *testing.T) {
 func TestRelistAsksTwoQuestionsWhereNothingChanged(t *testing.T) {
 	onNode(t, func(n *testNode) {
 		n.add(spec(corev1.RestartPolicyAlways, "m1 m2"))
-		before := n.runtime.lists
+		before := n.runtime.asked()
 		time.Sleep(10*relistEvery + time.Second)
 		synctest.Wait()
-		if asked := n.runtime.lists - before; asked != 20 {
+		if asked := n.runtime.asked() - before; asked != 20 {
 			t.Errorf("%d lists were asked for in ten rounds, want 20", asked)
 		}
 	})

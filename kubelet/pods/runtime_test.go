@@ -67,6 +67,13 @@ func matches(labels map[string]string, selector map[string]string) bool {
 	return true
 }
 
+// asked is how many lists were asked for.
+func (r *testRuntime) asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lists
+}
+
 func (r *testRuntime) ListPodSandbox(_ context.Context, f *runtimeapi.PodSandboxFilter) (list []*runtimeapi.PodSandbox, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
