@@ -61,7 +61,7 @@ func (p *problems) podConditions(at *field.Path, all []corev1.PodCondition) {
 
 // ended refuses to bring back containers that ended and will not be started again. Spec is nil where none ever is.
 func (p *problems) ended(at *field.Path, is, was []corev1.ContainerStatus, containers []corev1.Container, spec *corev1.PodSpec) {
-	if spec != nil && restartsAll(spec) {
+	if spec != nil && MayRestartAll(spec) {
 		return
 	}
 	for i := range was {
@@ -80,28 +80,11 @@ func (p *problems) ended(at *field.Path, is, was []corev1.ContainerStatus, conta
 	}
 }
 
-// restartsAll reports whether some container's end may restart all of the pod's.
-func restartsAll(s *corev1.PodSpec) bool {
-	found := false
-	Containers(s, func(c *corev1.Container) bool {
-		found = slices.ContainsFunc(c.RestartPolicyRules, func(r corev1.ContainerRestartRule) bool {
-			return r.Action == corev1.ContainerRestartRuleActionRestartAllContainers
-		})
-		return !found
-	})
-	return found
-}
-
 // ContainerRestarts reports whether a container that ended with the exit code is to be started again: by its own rules,
 // its own policy or the pod's, in this order.
 func ContainerRestarts(c *corev1.Container, spec *corev1.PodSpec, exitCode int32) bool {
-	for _, rule := range c.RestartPolicyRules {
-		if e := rule.ExitCodes; e != nil {
-			in := slices.Contains(e.Values, exitCode)
-			if in == (e.Operator == corev1.ContainerRestartRuleOnExitCodesOpIn) {
-				return rule.Action == corev1.ContainerRestartRuleActionRestart || rule.Action == corev1.ContainerRestartRuleActionRestartAllContainers
-			}
-		}
+	if action, ok := RestartRule(c, exitCode); ok {
+		return action == corev1.ContainerRestartRuleActionRestart || action == corev1.ContainerRestartRuleActionRestartAllContainers
 	}
 	policy := corev1.ContainerRestartPolicy(spec.RestartPolicy)
 	if c.RestartPolicy != nil {

@@ -47,6 +47,7 @@ func TestPodsDoWhatTheirSpecificationsSay(t *testing.T) {
 		"an ephemeral container joins a running pod":     ephemeralContainers,
 		"an image is exchanged in place":                 imageChange,
 		"container restart policy overrides the pod's":   ownRestartPolicy,
+		"all containers restart by a rule":               allRestart,
 		"a forced deletion leaves nothing":               forced,
 		"an unknown volume type keeps the pod pending":   unknownVolume,
 		"limits reach the control group":                 limits,
@@ -418,6 +419,38 @@ func ownRestartPolicy(t *testing.T, w *world) {
 	if p := w.until("own-policy", "ended", finished); p.Status.Phase != corev1.PodSucceeded || p.Status.ContainerStatuses[0].RestartCount != 1 {
 		t.Errorf("got %s %+v", p.Status.Phase, p.Status.ContainerStatuses)
 	}
+}
+
+func allRestart(t *testing.T, w *world) {
+	once := "[ -e /d/again ] || { touch /d/again; exit 42; }; " + forever
+	w.create(pod("all-restart", once, never, withInit(container("one", "echo one >> /d/log")), withVolume(emptyDir, "/d"), func(p *corev1.Pod) {
+		p.Spec.Containers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyNever)
+		p.Spec.Containers[0].RestartPolicyRules = []corev1.ContainerRestartRule{{
+			Action:    corev1.ContainerRestartRuleActionRestartAllContainers,
+			ExitCodes: &corev1.ContainerRestartRuleOnExitCodes{Operator: corev1.ContainerRestartRuleOnExitCodesOpIn, Values: []int32{42}},
+		}}
+		p.Spec.Containers = append(p.Spec.Containers, container("other", forever))
+	}))
+	p := w.until("all-restart", "each container run again", func(p *corev1.Pod) bool {
+		all := append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...)
+		for i := range all {
+			if all[i].RestartCount != 1 || all[i].LastTerminationState.Terminated == nil || all[i].State.Waiting != nil {
+				return false
+			}
+		}
+		return len(all) == 3
+	})
+	if p.Status.Phase != corev1.PodRunning || p.Status.ContainerStatuses[0].State.Running == nil || p.Status.ContainerStatuses[1].State.Running == nil {
+		t.Errorf("got %s %+v", p.Status.Phase, p.Status.ContainerStatuses)
+	}
+	w.until("all-restart", "said to be restarted", func(p *corev1.Pod) bool {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.AllContainersRestarting {
+				return c.Status == corev1.ConditionFalse
+			}
+		}
+		return false
+	})
 }
 
 func forced(t *testing.T, w *world) {

@@ -34,6 +34,8 @@ type plan struct {
 	// finishing says that no container is to be started again; done, that there is nothing left to stop.
 	finishing, done bool
 	verdict         *status.Verdict
+	// restartsAll says that all containers are being started again.
+	restartsAll bool
 	// waiting is why containers are not started although they should run.
 	waiting map[string]status.Waiting
 	// resizes are the running containers that are not given what they are entitled to.
@@ -93,6 +95,11 @@ func decide(f facts) plan {
 	over := f.removed || f.pod.DeletionTimestamp != nil || p.verdict != nil || terminal(f.old.Phase) || terminal(f.pod.Status.Phase)
 	if over {
 		return p.finish(f)
+	}
+	restarts, instances := restartsAll(f)
+	if p.restartsAll = restarts; restarts && len(instances) > 0 {
+		p.actions = append(p.actions, restartAll{instances})
+		return p
 	}
 	if needed, attempt := f.runtime.NeedsSandbox(f.pod); needed {
 		if !worthSandbox(f, attempt) {
@@ -230,7 +237,7 @@ func nextRestartCount(f facts, name string) int {
 			if s.Name != name {
 				continue
 			}
-			if next > 0 || s.State.Terminated != nil || s.State.Running != nil {
+			if next > 0 || s.ContainerID != "" || s.State.Terminated != nil || s.State.Running != nil {
 				if f.runtime.Container(name) == nil {
 					next = int(s.RestartCount) + 1
 				}

@@ -36,6 +36,8 @@ func (r *run) do(ctx context.Context, a action) error {
 		return r.stopPod(ctx)
 	case keepVolumes:
 		return r.mountVolumes(ctx)
+	case restartAll:
+		return r.restartAll(ctx, a)
 	case resize:
 		return r.resize(ctx, a)
 	}

@@ -292,7 +292,7 @@ func (w *worker) report(f facts, p plan, pending *corev1.PodCondition) {
 			return status.Probes{Started: startup, Ready: readiness}
 		},
 		Waiting: waiting, Actuated: actuated, RecursiveReadOnly: w.RecursiveReadOnly, HostIPs: w.HostIPs,
-		QOS: core.QOSClass(f.pod), Finishing: p.finishing, Done: p.done, Verdict: p.verdict, Now: f.now,
+		QOS: core.QOSClass(f.pod), Finishing: p.finishing, Done: p.done, Verdict: p.verdict, Now: f.now, RestartsAll: p.restartsAll,
 		Resize: resizeConditions(f, p, pending, failure),
 	}))
 }

@@ -1,9 +1,9 @@
 package runtime
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/coracle-k8s/coracle/apis/core"
 )
 
 // RestartsAfter tells whether a container that ended with that code is to be started again: by its own rules, then
@@ -11,8 +11,8 @@ import (
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 func RestartsAfter(spec *corev1.PodSpec, c *corev1.Container, exitCode int32) bool {
 	if c.RestartPolicy != nil {
-		if restartRuleMatches(c, exitCode) {
-			return true
+		if _, ok := core.RestartRule(c, exitCode); ok {
+			return true // all that a rule may say is to restart
 		}
 		switch *c.RestartPolicy {
 		case corev1.ContainerRestartPolicyAlways:
@@ -38,26 +38,6 @@ func RestartsWhenKilled(spec *corev1.PodSpec, c *corev1.Container) bool {
 		return *c.RestartPolicy != corev1.ContainerRestartPolicyNever
 	}
 	return spec.RestartPolicy != corev1.RestartPolicyNever
-}
-
-func restartRuleMatches(c *corev1.Container, exitCode int32) bool {
-	for _, rule := range c.RestartPolicyRules {
-		if rule.ExitCodes == nil {
-			continue
-		}
-		listed := slices.Contains(rule.ExitCodes.Values, exitCode)
-		switch rule.ExitCodes.Operator {
-		case corev1.ContainerRestartRuleOnExitCodesOpIn:
-			if listed {
-				return rule.Action == corev1.ContainerRestartRuleActionRestart || rule.Action == corev1.ContainerRestartRuleActionRestartAllContainers
-			}
-		case corev1.ContainerRestartRuleOnExitCodesOpNotIn:
-			if !listed {
-				return rule.Action == corev1.ContainerRestartRuleActionRestart || rule.Action == corev1.ContainerRestartRuleActionRestartAllContainers
-			}
-		}
-	}
-	return false
 }
 
 // ShouldStart tells whether a container is to be started, given its newest instance.

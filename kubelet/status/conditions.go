@@ -14,7 +14,7 @@ import (
 // owned are the condition types that only the kubelet writes.
 var owned = []corev1.PodConditionType{
 	corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.PodReady, corev1.ContainersReady,
-	corev1.PodScheduled, corev1.PodResizePending, corev1.PodResizeInProgress,
+	corev1.PodScheduled, corev1.AllContainersRestarting, corev1.PodResizePending, corev1.PodResizeInProgress,
 }
 
 // conditions returns the kubelet's conditions, with times of transition.
@@ -25,6 +25,9 @@ func conditions(in Input, out *corev1.PodStatus) []corev1.PodCondition {
 		readyToStart(in), initialized(in, out), podReady(in, ready), ready,
 		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
 	})
+	if core.MayRestartAll(&in.Pod.Spec) {
+		list = append(list, restartingCondition(in, out))
+	}
 	if in.Verdict != nil && in.Done {
 		list = append(list, in.Verdict.Conditions...)
 	}
@@ -51,6 +54,32 @@ func readyToStart(in Input) corev1.PodCondition {
 	return c
 }
 
+// restartingCondition says whether containers are being taken away so that all start again.
+func restartingCondition(in Input, out *corev1.PodStatus) corev1.PodCondition {
+	c := corev1.PodCondition{Type: corev1.AllContainersRestarting, Status: corev1.ConditionFalse}
+	switch {
+	case out.Phase == corev1.PodSucceeded:
+		c.Reason = "PodCompleted"
+	case out.Phase == corev1.PodFailed:
+		c.Reason = "PodFailed"
+	case in.RestartsAll && anyInstance(in):
+		c.Status, c.Reason, c.Message = corev1.ConditionTrue, "RestartAllContainersStarted", "container exited with restart policy rule"
+	}
+	return c
+}
+
+// anyInstance tells whether the runtime has anything yet of the containers that are started again: not of ephemeral ones, which nobody starts.
+func anyInstance(in Input) bool {
+	for _, list := range [][]corev1.Container{in.Pod.Spec.InitContainers, in.Pod.Spec.Containers} {
+		for i := range list {
+			if in.Runtime.Container(list[i].Name) != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func initialized(in Input, out *corev1.PodStatus) corev1.PodCondition {
 	c := corev1.PodCondition{Type: corev1.PodInitialized, Status: corev1.ConditionTrue}
 	var unknown, incomplete []string
@@ -74,6 +103,11 @@ func initialized(in Input, out *corev1.PodStatus) corev1.PodCondition {
 	}
 	if anyMainStarted(in.Pod, out) || len(unknown)+len(incomplete) == 0 {
 		return c
+	}
+	if core.MayRestartAll(&in.Pod.Spec) && slices.ContainsFunc(in.Old.Conditions, func(o corev1.PodCondition) bool {
+		return o.Type == corev1.PodInitialized && o.Status == corev1.ConditionTrue
+	}) {
+		return c // once it was, it stays so
 	}
 	c.Status, c.Reason = corev1.ConditionFalse, "ContainersNotInitialized"
 	c.Message = listed("unknown", unknown, "incomplete", incomplete)

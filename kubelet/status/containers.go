@@ -16,6 +16,12 @@ import (
 // statusUnknown stands for a container that ran and that the runtime no longer knows.
 const statusUnknown = "ContainerStatusUnknown"
 
+// restartingAll stands for a container that was taken away so that all of its Pod's start again.
+const (
+	restartingAll        = "RestartingAllContainers"
+	restartingAllMessage = "The container is removed because RestartAllContainers in place"
+)
+
 // containerStatuses returns the statuses of one list of containers, sorted by name; those of init containers in
 // the order of the specification.
 func containerStatuses(in Input, containers []corev1.Container, old []corev1.ContainerStatus, hasInit, init bool) []corev1.ContainerStatus {
@@ -56,7 +62,7 @@ func containerStatus(in Input, c *corev1.Container, old *corev1.ContainerStatus,
 		if newest != nil && newest.State == runtime.Exited && newest.ExitCode == 0 {
 			return s
 		}
-		if newest == nil && s.State.Waiting != nil && mainCreated(in) {
+		if newest == nil && s.State.Waiting != nil && mainCreated(in) && !in.RestartsAll {
 			s.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
 				Reason:  "Completed",
 				Message: "Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally",
@@ -107,6 +113,12 @@ func missing(in Input, c *corev1.Container, old *corev1.ContainerStatus, hasInit
 		State: corev1.ContainerState{Waiting: unstarted(hasInit)},
 	}
 	if old == nil {
+		return s
+	}
+	if in.RestartsAll && old.ContainerID != "" { // else it was counted when it was taken away
+		s.State.Waiting = &corev1.ContainerStateWaiting{Reason: restartingAll, Message: restartingAllMessage}
+		s.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: restartingAll, Message: restartingAllMessage, ExitCode: 137}
+		s.RestartCount = old.RestartCount + 1
 		return s
 	}
 	if old.State.Terminated != nil {

@@ -66,13 +66,17 @@ func lastEnd(s *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	return nil
 }
 
+func restarts(spec *corev1.PodSpec, c *corev1.Container, end *corev1.ContainerStateTerminated) bool {
+	return end.Reason == restartingAll || runtime.RestartsAfter(spec, c, end.ExitCode)
+}
+
 func (t *tally) addInit(spec *corev1.PodSpec, c *corev1.Container, s *corev1.ContainerStatus) {
 	if s == nil || s.State.Running != nil || lastEnd(s) == nil {
 		t.initPending++
 		return
 	}
 	end := lastEnd(s)
-	if end.ExitCode != 0 && !runtime.RestartsAfter(spec, c, end.ExitCode) {
+	if end.ExitCode != 0 && !restarts(spec, c, end) {
 		t.initFailedForGood++
 	}
 	if s.State.Waiting != nil || end.ExitCode != 0 {
@@ -108,7 +112,7 @@ func (t *tally) addMain(spec *corev1.PodSpec, c *corev1.Container, s *corev1.Con
 	case lastEnd(s) != nil:
 		end := lastEnd(s)
 		t.stopped++
-		if !runtime.RestartsAfter(spec, c, end.ExitCode) {
+		if !restarts(spec, c, end) {
 			t.stoppedForGood++
 		}
 		// One that waits for its next start has not succeeded, however it ended before.

@@ -56,6 +56,8 @@ type Input struct {
 	// Finishing says that no container will be started again; Done, that none runs.
 	Finishing, Done bool
 	Verdict         *Verdict
+	// RestartsAll says that all containers are taken away to be started again, or have just been.
+	RestartsAll bool
 	// Resize holds the conditions of a resize under way.
 	Resize []corev1.PodCondition
 	Now    time.Time
