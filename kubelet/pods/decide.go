@@ -2,6 +2,7 @@ package pods
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,8 @@ type facts struct {
 	actuated map[string]corev1.ResourceRequirements
 	// removed says that the API has the Pod no more.
 	removed bool
+	// down are the sandboxes that this process has stopped, network and all, by ID.
+	down map[string]bool
 }
 
 // plan is what to do next, and what it means for the status.
@@ -137,11 +140,20 @@ func terminal(phase corev1.PodPhase) bool {
 func (p plan) finish(f facts) plan {
 	p.finishing, p.actions, p.wake = true, nil, 0
 	p.waiting = map[string]status.Waiting{}
-	if len(f.runtime.Alive()) > 0 || f.runtime.HasReadySandbox() {
+	if len(f.runtime.Alive()) > 0 || f.anySandboxUp() {
 		p.actions = []action{stopPod{}}
 	}
 	p.done = len(p.actions) == 0
 	return p
+}
+
+// anySandboxUp tells whether a sandbox is still to be stopped. One whose processes have ended may hold an address yet: its network is taken
+// down last, and where that fails the runtime says of the sandbox nothing but that it is not ready.
+func (f facts) anySandboxUp() bool {
+	if f.runtime == nil {
+		return false
+	}
+	return slices.ContainsFunc(f.runtime.Sandboxes, func(s *runtime.Sandbox) bool { return s.Ready || !f.down[s.ID] })
 }
 
 func (p *plan) lookAgain(after time.Duration) {

@@ -134,6 +134,8 @@ func TestDecide(t *testing.T) {
 		{"or only stopped", never, "m", "sandbox=ready m=running", found("liveness", false, "m"), "stop:m"},
 		{"deletion stops everything", always, "i m", "sandbox=ready i=0 m=running", deleted, "stop-pod finishing"},
 		{"and is done when nothing runs", always, "m", "sandbox=gone m=137", deleted, "finishing done"},
+		{"one whose network may still be there is stopped", always, "m", "sandbox=gone m=137", func(f *facts) { deleted(f); f.down = nil }, "stop-pod finishing"},
+		{"whatever it died of", never, "m", "sandbox=gone m=137", func(f *facts) { f.down = nil }, "stop-pod finishing"},
 		{"init containers come one after the other", always, "i1 i2 m", "sandbox=ready", nil, "start:i1/0"},
 		{"the next when the first is through", always, "i1 i2 m", "sandbox=ready i1=0", nil, "start:i2/0"},
 		{"the main ones after the last", always, "i1 i2 m", "sandbox=ready i1=0 i2=0", nil, "start:m/0"},
@@ -169,7 +171,7 @@ func TestDecide(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			unknown := func(string) *bool { return nil }
-			f := facts{pod: spec(tt.policy, tt.spec), runtime: held(tt.held), now: now, backoff: &backoffs{}, startup: unknown, liveness: unknown}
+			f := facts{pod: spec(tt.policy, tt.spec), runtime: held(tt.held), now: now, backoff: &backoffs{}, startup: unknown, liveness: unknown, down: map[string]bool{"sb": true}}
 			if tt.change != nil {
 				tt.change(&f)
 			}

@@ -113,3 +113,40 @@ func TestStopThatFailsIsTriedAgainAfterAPause(t *testing.T) {
 		n.wantStates(pod, "m1=ended")
 	})
 }
+
+func TestNetworkIsTakenDownUntilItIsDown(t *testing.T) {
+	onNode(t, func(n *testNode) {
+		pod := n.add(spec(corev1.RestartPolicyNever, "m1"))
+		n.runtime.unplugging = errors.New("no plugin")
+		n.ends(pod, "m1", 0)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := n.Status.Latest(pod); s.Phase != corev1.PodRunning {
+			t.Errorf("the pod is %s while its network is up", s.Phase)
+		}
+		n.runtime.mu.Lock()
+		n.runtime.unplugging = nil
+		before := len(n.runtime.calls)
+		n.runtime.mu.Unlock()
+		time.Sleep(2 * lastRetry)
+		synctest.Wait()
+		if s := n.Status.Latest(pod); s.Phase != corev1.PodSucceeded {
+			t.Errorf("the pod is %s", s.Phase)
+		}
+		if calls := n.runtime.calls[before:]; len(calls) != 1 {
+			t.Errorf("asked for %v, want one stop", calls)
+		}
+
+		// Another process does not know whether it worked, and takes down what has ended once.
+		pod.Status = n.Status.Latest(pod)
+		n.stop()
+		before = len(n.runtime.calls)
+		again := newTestNode(n.T, n.dir, []*corev1.Pod{pod}, func(c *Config) { c.Runtime = n.runtime })
+		defer again.stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if calls := n.runtime.calls[before:]; len(calls) != 1 || calls[0] != "stop sandbox" {
+			t.Errorf("asked for %v, want one stop", calls)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package pods
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type testRuntime struct {
 	containers []*testContainer
 	starting   map[string]error // by container name
 	stopping   error
+	unplugging error // how taking down a sandbox's network ends
 	stops      int
 	lists      int
 	// slowStart and slowList are how long it takes to start a container, and to answer what there is.
@@ -117,7 +119,7 @@ func (r *testRuntime) StopPodSandbox(_ context.Context, id string) error {
 		}
 	}
 	r.calls = append(r.calls, "stop sandbox")
-	return nil
+	return r.unplugging
 }
 
 func (r *testRuntime) RemovePodSandbox(_ context.Context, id string) error {
@@ -173,15 +175,16 @@ func (r *testRuntime) CreateContainer(_ context.Context, sandbox string, c *runt
 	return made.Id, nil
 }
 
-func (r *testRuntime) StartContainer(_ context.Context, id string) error {
+func (r *testRuntime) StartContainer(ctx context.Context, id string) error {
+	select {
+	case <-time.After(r.slowStart):
+	case <-ctx.Done():
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.mu.Unlock()
-	time.Sleep(r.slowStart)
-	r.mu.Lock()
 	c := r.find(id)
 	c.StartedAt = time.Now().UnixNano()
-	if err := r.starting[c.Metadata.Name]; err != nil {
+	if err := errors.Join(r.starting[c.Metadata.Name], ctx.Err()); err != nil {
 		// As the runtime does: a container that cannot be started has ended.
 		c.State, c.ExitCode, c.Reason, c.FinishedAt = runtimeapi.ContainerState_CONTAINER_EXITED, 128, "StartError", time.Now().UnixNano()
 		return err

@@ -2,7 +2,6 @@ package pods
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -150,14 +149,8 @@ func (r *run) stopOld(ctx context.Context) error {
 	if err := r.stopContainers(ctx, graceSeconds(r.pod)); err != nil {
 		return err
 	}
-	var errs error
-	for _, s := range r.observed.Sandboxes {
-		if err := r.Runtime.StopPodSandbox(ctx, s.ID); err != nil && !runtime.IsNotFound(err) {
-			errs = errors.Join(errs, fmt.Errorf("stopping sandbox %s: %w", s.ID, err))
-		}
-	}
-	if errs != nil {
-		return errs
+	if err := r.stopSandboxes(ctx); err != nil {
+		return err
 	}
 	r.removeEmptySandboxes(ctx)
 	return nil

@@ -21,11 +21,20 @@ func (r *run) stopPod(ctx context.Context) error {
 	if err := r.stopContainers(ctx, r.stopGrace()); err != nil {
 		return err
 	}
+	return r.stopSandboxes(ctx)
+}
+
+// stopSandboxes takes down all that the Pod has, and remembers of which it succeeded: it is tried again until then.
+func (r *run) stopSandboxes(ctx context.Context) error {
 	var errs error
 	for _, s := range r.observed.Sandboxes {
 		if err := r.Runtime.StopPodSandbox(ctx, s.ID); err != nil && !runtime.IsNotFound(err) {
 			errs = errors.Join(errs, fmt.Errorf("stopping sandbox %s: %w", s.ID, err))
+			continue
 		}
+		r.mu.Lock()
+		r.down[s.ID] = true
+		r.mu.Unlock()
 	}
 	return errs
 }

@@ -37,6 +37,7 @@ type worker struct {
 	actuated map[string]corev1.ResourceRequirements
 	hooked   map[string]bool // containers whose preStop hook has run, by ID
 	hooking  map[string]bool // containers whose postStart hook runs, by ID
+	down     map[string]bool // sandboxes that were stopped by this process, by ID
 	batch    *batch
 	pauses   pauses
 	accepted bool
@@ -54,7 +55,8 @@ type worker struct {
 func newWorker(m *Manager, pod *corev1.Pod) *worker {
 	w := &worker{
 		Manager: m, uid: pod.UID, pod: pod, wake: make(chan struct{}, 1), seen: &runtime.Pod{UID: pod.UID},
-		failures: map[string]status.Waiting{}, told: map[string]string{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{}, pauses: pauses{},
+		failures: map[string]status.Waiting{}, told: map[string]string{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{},
+		down: map[string]bool{}, pauses: pauses{},
 	}
 	w.poke()
 	return w
@@ -195,7 +197,7 @@ func (w *worker) facts(observed *runtime.Pod) facts {
 	old := w.Status.Latest(w.pod)
 	return facts{
 		pod: w.pod, runtime: observed, now: time.Now(), backoff: &w.backoff, verdict: w.verdict, removed: w.removed,
-		old: old, actuated: maps.Clone(w.actuated),
+		old: old, actuated: maps.Clone(w.actuated), down: maps.Clone(w.down),
 		startup: func(id string) *bool {
 			if startup, _, _ := w.Probes.Findings(id); startup != nil || !hasStarted(&old, id) {
 				return startup
