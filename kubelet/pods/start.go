@@ -80,7 +80,10 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 			delete(r.hooking, id)
 		}()
 	}
-	if err := r.Runtime.StartContainer(ctx, id); err != nil {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := r.startWhole(ctx, id); err != nil {
 		err = runtime.Said(err)
 		if ctx.Err() == nil {
 			r.event(r.pod, c, corev1.EventTypeWarning, "Failed", "Error: %v", err)
@@ -94,6 +97,17 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	}
 	return nil
 }
+
+// startWhole starts a container, also when the Pod is to end meanwhile: one whose start is cut off has ended, for the runtime, with a code
+// that no program gave, and the Pod has failed by it.
+func (r *run) startWhole(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestStart)
+	defer cancel()
+	return r.Runtime.StartContainer(ctx, id)
+}
+
+// longestStart is what the runtime has to start a container.
+const longestStart = 2 * time.Minute
 
 // failStart stops a container whose postStart hook failed.
 func (r *run) failStart(ctx context.Context, a startContainer, id string, cause error) error {
