@@ -7,7 +7,7 @@ import (
 )
 
 // DefaultPod fills in what a Pod means where it says nothing. Besides DefaultPodSpec, what holds for pods but not for the
-// templates of pods: requests follow limits, host ports follow container ports. Safe to repeat.
+// templates of pods: requests follow limits, host ports follow container ports, and a grace period is never negative. Safe to repeat.
 func DefaultPod(p *corev1.Pod) {
 	for i := range p.Spec.Containers {
 		requestLimits(&p.Spec.Containers[i].Resources)
@@ -25,6 +25,9 @@ func DefaultPod(p *corev1.Pod) {
 	if p.Spec.HostNetwork {
 		openHostPorts(p.Spec.Containers)
 		openHostPorts(p.Spec.InitContainers)
+	}
+	if grace := p.Spec.TerminationGracePeriodSeconds; grace != nil && *grace < 0 {
+		p.Spec.TerminationGracePeriodSeconds = new(int64(1))
 	}
 	DefaultPodSpec(&p.Spec)
 	defaultPodStatus(&p.Status)

@@ -152,3 +152,18 @@ func TestDefaultPullPolicy(t *testing.T) {
 		}
 	}
 }
+
+func TestGracePeriodOfPodsIsNeverNegative(t *testing.T) {
+	for given, want := range map[int64]int64{-1: 1, -30: 1, 0: 0, 5: 5} {
+		p := &corev1.Pod{Spec: corev1.PodSpec{TerminationGracePeriodSeconds: &given}}
+		DefaultPod(p)
+		if got := *p.Spec.TerminationGracePeriodSeconds; got != want {
+			t.Errorf("of %d: %d, want %d", given, got, want)
+		}
+		template := &corev1.PodTemplateSpec{Spec: corev1.PodSpec{TerminationGracePeriodSeconds: &given}}
+		DefaultPodTemplate(template)
+		if got := *template.Spec.TerminationGracePeriodSeconds; got != given {
+			t.Errorf("of %d in a template: %d", given, got)
+		}
+	}
+}
