@@ -145,7 +145,7 @@ func TestImagesHaveADefaultThresholdOnADiskOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plenty, little := Measure{50, 100}, Measure{9, 100}
+	plenty, little := Measure{50, 100}, Measure{14, 100}
 	for _, apart := range []bool{false, true} {
 		m := Measures{Memory: Measure{1 << 30, 1 << 30}, Disk: plenty, Inodes: plenty, Images: little, ImageInodes: plenty, Apart: apart}
 		if needs := needsOf(m, thresholds); len(needs) > 0 != apart {

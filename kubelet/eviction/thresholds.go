@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Default are the thresholds that hold unless an administrator names others: upstream's, but for images the 10 % of nodefs and not 15:
-// people have large disks that are rather full. Those of imagefs hold only where images have
-// a file system of their own, which may be the one of etcd too; on a common one those of nodefs do.
-const Default = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<10%,imagefs.inodesFree<5%"
+// Default are the thresholds that hold unless an administrator names others: upstream's. Those of imagefs hold only where images have
+// a file system of their own, which may be the one of etcd too; on a common one those of nodefs do, as people have large disks that are
+// rather full.
+const Default = "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%,imagefs.inodesFree<5%"
 
 // Threshold is what must be left of something: an amount, or a share of all in per cent.
 type Threshold struct {
