@@ -71,9 +71,9 @@ func (o *options) withCluster(ctx context.Context, images, logs string, use func
 	if err := configureRegistry(registries); err != nil {
 		return err
 	}
-	program, err := filepath.Abs(o.program)
+	program, err := kubelet(dir, o.program)
 	if err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(dir))
 	}
 	cluster, err := machines.Create(machines.Config{
 		Dir: dir, Program: program, Agents: o.agents, CgroupRoot: nodens.CgroupRoot(),
@@ -89,6 +89,16 @@ func (o *options) withCluster(ctx context.Context, images, logs string, use func
 		return err
 	}
 	return use(cluster.Kubeconfig())
+}
+
+// kubelet gives our program the name by which a test finds a node's kubelet among its processes.
+func kubelet(dir, program string) (string, error) {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return "", err
+	}
+	link := filepath.Join(dir, "kubelet")
+	return link, os.Symlink(program, link)
 }
 
 // configureRegistry writes what lets the nodes' containerd find imageHost's images in our registry.

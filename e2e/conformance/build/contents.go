@@ -191,6 +191,7 @@ func (m materials) programImages(base []archive.Layer) ([]archive.Image, error) 
 	images := []archive.Image{
 		{Name: suiteImages + "nonroot:1.5", Base: base, User: "1234", Cmd: []string{"bash"}},
 		{Name: suiteImages + "glibc-dns-testing:2.0.0", Base: base, Cmd: []string{"bash"}},
+		{Name: "registry.k8s.io/build-image/distroless-iptables:v0.9.6", Base: base, Cmd: []string{"bash"}}, // what the kernel tracks is read from a file
 	}
 	for _, p := range []struct {
 		name, path string
