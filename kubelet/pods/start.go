@@ -98,16 +98,17 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	return nil
 }
 
-// startWhole starts a container, also when the Pod is to end meanwhile: one whose start is cut off has ended, for the runtime, with a code
-// that no program gave, and the Pod has failed by it.
+// startWhole starts a container, also when the Pod or this process is to end meanwhile: one whose start is cut off has ended, for the
+// runtime, with a code that no program gave, and the Pod has failed by it. Only a start that hangs then is cut off.
 func (r *run) startWhole(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestStart)
+	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	return r.Runtime.StartContainer(ctx, id)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lateStart, cancel) })()
+	return r.Runtime.StartContainer(whole, id)
 }
 
-// longestStart is what the runtime has to start a container.
-const longestStart = 2 * time.Minute
+// lateStart is for how long a start may go on that nobody waits for any more.
+const lateStart = 30 * time.Second
 
 // failStart stops a container whose postStart hook failed.
 func (r *run) failStart(ctx context.Context, a startContainer, id string, cause error) error {

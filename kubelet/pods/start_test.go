@@ -8,9 +8,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func TestStartIsNotCutOff(t *testing.T) {
+func TestStartIsNotCutOffUnlessItHangs(t *testing.T) {
+	for slow, code := range map[time.Duration]int32{5 * time.Second: 137, time.Hour: 128} {
+		t.Run(slow.String(), func(t *testing.T) { endsWhileStarting(t, slow, code) })
+	}
+}
+
+func endsWhileStarting(t *testing.T, slow time.Duration, code int32) {
 	onNode(t, func(n *testNode) {
-		n.runtime.slowStart = 5 * time.Second
+		n.runtime.slowStart = slow
 		pod := n.add(spec(corev1.RestartPolicyNever, "m1"))
 		gone := pod.DeepCopy()
 		gone.Generation++
@@ -19,8 +25,8 @@ func TestStartIsNotCutOff(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		n.wantStates(pod, "m1=ended")
-		if end := n.Status.Latest(pod).ContainerStatuses[0].State.Terminated; end == nil || end.ExitCode != 137 {
-			t.Errorf("it ended as %+v, want killed", end)
+		if end := n.Status.Latest(pod).ContainerStatuses[0].State.Terminated; end == nil || end.ExitCode != code {
+			t.Errorf("it ended as %+v, want code %d", end, code)
 		}
 	})
 }
