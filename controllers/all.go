@@ -33,6 +33,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/nodeipam"
 	"github.com/coracle-k8s/coracle/controllers/nodelifecycle"
 	"github.com/coracle-k8s/coracle/controllers/owned"
+	"github.com/coracle-k8s/coracle/controllers/podautoscaler"
 	"github.com/coracle-k8s/coracle/controllers/podgc"
 	"github.com/coracle-k8s/coracle/controllers/podset"
 	"github.com/coracle-k8s/coracle/controllers/replicaset"
@@ -89,6 +90,9 @@ type Config struct {
 	APIServerHosts []string
 	// ClusterDomain ends the names of Services.
 	ClusterDomain string
+
+	// ScaleToZero lets autoscalers leave no replica (the feature HPAScaleToZero).
+	ScaleToZero bool
 
 	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
 	NodeMonitorGrace time.Duration
@@ -168,6 +172,7 @@ func all() []unit {
 		{nodelifecycle.Account, registerNodeLifecycle},
 		{nodelifecycle.Account, func(k kit) error { return tainteviction.Register(k.mgr, k.client(), k.recorder()) }},
 		{persistentvolume.Account, func(k kit) error { return persistentvolume.Register(k.mgr, k.client(), k.recorder()) }},
+		{podautoscaler.Name, registerAutoscaler},
 		{podgc.Name, func(k kit) error { return podgc.Register(k.mgr, k.client(), k.recorder()) }},
 		{pvcprotection.Name, func(k kit) error { return pvcprotection.Register(k.mgr, k.client()) }},
 		{pvprotection.Name, func(k kit) error { return pvprotection.Register(k.mgr, k.client()) }},
@@ -275,4 +280,21 @@ func registerServiceCIDRs(k kit) error {
 		return err
 	}
 	return servicecidrs.Register(k.mgr, k.client(), clientset)
+}
+
+func registerAutoscaler(k kit) error {
+	resources, err := k.discovery()
+	if err != nil {
+		return err
+	}
+	config := k.RESTConfig(k.user)
+	scales, err := podautoscaler.NewScales(config, k.mgr.GetRESTMapper(), resources)
+	if err != nil {
+		return err
+	}
+	metrics, err := podautoscaler.NewMetrics(config, k.mgr.GetRESTMapper(), resources)
+	if err != nil {
+		return err
+	}
+	return podautoscaler.Register(k.mgr, k.client(), k.recorder(), metrics, scales, podautoscaler.Config{ScaleToZero: k.ScaleToZero})
 }
