@@ -51,7 +51,8 @@ func (b backoff) left(now time.Time) time.Duration {
 	if b.failures < 8 {
 		pause = min(firstBackoff<<(b.failures-1), longBackoff)
 	}
-	return max(0, b.last.Add(pause).Sub(now))
+	// The last end may be in the future: clocks of nodes differ, or this one went back.
+	return min(pause, max(0, b.last.Add(pause).Sub(now)))
 }
 
 // ended is when the Pod finished: when its last container exited, else when it was seen not to be ready any more, else

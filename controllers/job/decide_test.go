@@ -261,6 +261,9 @@ func TestBackoffGrowsWithFailuresInARow(t *testing.T) {
 			t.Errorf("after %d failures %s, want %s", b.failures, got, want)
 		}
 	}
+	if got := b.left(now.Add(-36 * time.Hour)); got != 40*time.Second {
+		t.Errorf("after a failure in the future, as clocks differ, %s, want 40s", got)
+	}
 	if b = b.next(tally{succeededNow: pods("a Succeeded")}); b.left(now) != 0 {
 		t.Errorf("%s after a success, want none", b.left(now))
 	}

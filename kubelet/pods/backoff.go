@@ -37,7 +37,8 @@ func (b *backoffs) left(c *corev1.Container, ended, now time.Time) (delay, left 
 	if !ok || ended.Sub(e.since) > backoffMemory {
 		return 0, 0
 	}
-	return e.delay, max(0, e.delay-now.Sub(ended))
+	// An end may be in the future: the clock went back since.
+	return e.delay, min(e.delay, max(0, e.delay-now.Sub(ended)))
 }
 
 // started makes the delay before the next restart longer. ended is when the instance before this one ended.

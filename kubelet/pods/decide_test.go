@@ -201,6 +201,9 @@ func TestRestartsAreHeldBack(t *testing.T) {
 	if delay, _ := b.left(c, at.Add(11*time.Minute), at.Add(11*time.Minute)); delay != 0 {
 		t.Errorf("after a long run the delay is %s", delay)
 	}
+	if delay, left := b.left(c, at.Add(time.Minute), at); delay != 300*time.Second || left != delay {
+		t.Errorf("after an end in the future, as the clock went back, %s of %s are left", left, delay)
+	}
 	changed := &corev1.Container{Name: "c", Image: "other"}
 	if delay, _ := b.left(changed, at, at); delay != 0 {
 		t.Errorf("a new image inherits %s", delay)

@@ -164,6 +164,9 @@ func (p *Probes) add(k key, t Target, spec *corev1.Probe, started time.Time) {
 		return
 	}
 	q := &probe{key: k, target: t, spec: spec, period: time.Duration(max(spec.PeriodSeconds, 1)) * time.Second, index: -1}
+	if now := time.Now(); started.After(now) {
+		started = now // the clock went back since
+	}
 	q.at = started.Add(time.Duration(spec.InitialDelaySeconds) * time.Second)
 	p.probes[k] = q
 	if k.kind == Startup && reportedStarted(t) {

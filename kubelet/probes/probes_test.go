@@ -69,6 +69,26 @@ func exposed(p *Probes) string {
 	return answer.Body.String()
 }
 
+func TestAStartInTheFutureIsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: map[string]Outcome{"live": Healthy}, asked: map[string]int{}}
+		p := New(s, "", nil, func(types.UID) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		go p.Run(ctx)
+		pod := &corev1.Pod{}
+		pod.UID = "u"
+		pod.Spec.Containers = []corev1.Container{{Name: "c", LivenessProbe: probeOf("live", 1, 2)}}
+		p.Watch(pod, &runtime.Pod{Containers: []*runtime.Container{{ID: "id", Name: "c", State: runtime.Running, StartedAt: time.Now().Add(36 * time.Hour)}}})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if s.count("live") == 0 {
+			t.Error("a container that the clock, which went back, says to start tomorrow is not asked")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 func TestProbesWaitForTheStartAndCountFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: map[string]Outcome{"startup": Unhealthy, "ready": Healthy, "live": Healthy}, asked: map[string]int{}}

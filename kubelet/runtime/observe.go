@@ -59,9 +59,12 @@ func (o *Observer) Observe(ctx context.Context, uid types.UID, earlier *Pod) (*P
 			pod.Containers = append(pod.Containers, c)
 		}
 	}
-	slices.SortStableFunc(pod.Sandboxes, func(a, b *Sandbox) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	// Newest first: by number before time, as a clock may have gone back in between.
+	slices.SortStableFunc(pod.Sandboxes, func(a, b *Sandbox) int {
+		return cmp.Or(cmp.Compare(b.Attempt, a.Attempt), b.CreatedAt.Compare(a.CreatedAt))
+	})
 	slices.SortStableFunc(pod.Containers, func(a, b *Container) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.RestartCount, a.RestartCount))
+		return cmp.Or(cmp.Compare(b.RestartCount, a.RestartCount), b.CreatedAt.Compare(a.CreatedAt))
 	})
 	return pod, nil
 }

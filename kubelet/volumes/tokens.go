@@ -58,7 +58,11 @@ func (t *tokens) get(ctx context.Context, pod *corev1.Pod, request *authenticati
 		return token{}, nil, err
 	}
 	fresh := token{value: answer.Status.Token, expires: answer.Status.ExpirationTimestamp.Time}
-	life := min(fresh.expires.Sub(now)*8/10, maxTokenAge)
+	valid := fresh.expires.Sub(now)
+	if asked := answer.Spec.ExpirationSeconds; asked != nil { // the server's clock may be ahead of this one
+		valid = min(valid, time.Duration(*asked)*time.Second)
+	}
+	life := min(valid*8/10, maxTokenAge)
 	// Spread, so that Pods that started together do not ask together.
 	fresh.renewAt = now.Add(life - rand.N(max(life/50, time.Millisecond)))
 	t.keep(pod.UID, key, fresh)
