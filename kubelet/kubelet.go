@@ -91,11 +91,16 @@ type Config struct {
 	ClientCA    *x509.CertPool
 	ServerUser  string
 
+	// Sweep looks for what the runtime does not list; nothing that began before its time is under way when it is called. May be nil.
+	Sweep Sweep
+
 	Labels  map[string]string
 	Taints  []corev1.Taint
 	MaxPods int
 	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
 	EvictionHard string
+	// EvictionTransition is how long the node's conditions say that it is short of something when it is no more; eviction.Transition unless set.
+	EvictionTransition time.Duration
 	// UnsafeSysctls are those that Pods may set besides the safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
 	// CPUs and MemoryBytes limit what the node offers; 0 is all that the machine has.
@@ -178,6 +183,7 @@ type parts struct {
 	pods      *pods.Manager
 	node      *node.Node
 	evictor   *eviction.Evictor
+	sweeper   *sweeper // nil where nobody can sweep
 	groups    *resources.Cgroups
 }
 
@@ -234,6 +240,9 @@ func (k *Kubelet) runPods(ctx context.Context, p *parts) error {
 	group.Keep(ctx, "removal of images", p.collector.Run)
 	group.Keep(ctx, "limit of all pods", func(ctx context.Context) { k.limitPods(ctx, p) })
 	group.Keep(ctx, "eviction", p.evictor.Run)
+	if p.sweeper != nil {
+		group.Keep(ctx, "sweep of the runtime", p.sweeper.run)
+	}
 	p.pods.Run(ctx)
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 // newEvictor lets the evictor see and do what it needs.
 func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 	return eviction.New(eviction.Node{
-		Thresholds: k.thresholds, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
+		Thresholds: k.thresholds, Transition: k.EvictionTransition, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
 		Pods:  p.pods.Active,
 		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
 		VolumeUsage: func(ctx context.Context, pod types.UID, v *corev1.Volume) (disk.Usage, error) {

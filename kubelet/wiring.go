@@ -19,14 +19,21 @@ import (
 
 	"github.com/coracle-k8s/coracle/kubelet/pods"
 	"github.com/coracle-k8s/coracle/kubelet/probes"
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
 var everything = labels.Everything()
 
 // connect opens the runtime's socket.
 func (k *Kubelet) connect(ctx context.Context, p *parts) (closeAll func(), err error) {
-	if p.runtime, err = remote.NewRemoteRuntimeService(ctx, socketURL(k.RuntimeEndpoint), connectTimeout, nil, false); err != nil {
+	service, err := remote.NewRemoteRuntimeService(ctx, socketURL(k.RuntimeEndpoint), connectTimeout, nil, false)
+	if err != nil {
 		return nil, fmt.Errorf("connecting to the container runtime: %w", err)
+	}
+	whole := runtime.NewWhole(service)
+	p.runtime = whole
+	if k.Sweep != nil {
+		p.sweeper = newSweeper(whole, k.Sweep)
 	}
 	if p.images, err = remote.NewRemoteImageService(ctx, socketURL(k.ImageEndpoint), connectTimeout, nil, false); err != nil {
 		_ = p.runtime.Close(ctx) // the first error says it all

@@ -18,7 +18,7 @@ import (
 func (o *Options) Node() node.Options {
 	return node.Options{
 		DataDir: o.DataDir, Name: o.NodeName, IP: o.NodeIP, CgroupRoot: o.CgroupRoot, RuntimeEndpoint: o.RuntimeEndpoint, KubeletPort: o.KubeletPort,
-		EvictionHard: o.EvictionHard, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
+		EvictionHard: o.EvictionHard, EvictionTransition: o.EvictionTransition, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
 	}
 }
 

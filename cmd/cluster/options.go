@@ -50,6 +50,8 @@ type Options struct {
 	RuntimeEndpoint string
 	// EvictionHard is when Pods must go because the node is short of something, as eviction.ParseThresholds reads it.
 	EvictionHard string
+	// EvictionTransition is how long this node counts as short of something when it is no more; eviction.Transition unless set.
+	EvictionTransition time.Duration
 	// UnsafeSysctls are what Pods of this node may set besides safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
 	// ResolvConf is the resolver configuration that this node's Pods inherit; the machine's own unless set.
@@ -281,6 +283,9 @@ func (o *Options) checkNames() error {
 		if _, err := eviction.ParseThresholds(o.EvictionHard); err != nil {
 			return fmt.Errorf("--eviction-hard: %w", err)
 		}
+	}
+	if o.EvictionTransition < 0 {
+		return fmt.Errorf("--eviction-pressure-transition-period: %s is less than nothing", o.EvictionTransition)
 	}
 	if _, err := admission.ParseSysctls(o.UnsafeSysctls); err != nil {
 		return fmt.Errorf("--allowed-unsafe-sysctls: %w", err)

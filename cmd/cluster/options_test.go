@@ -43,6 +43,7 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"two ways to encrypt", Options{EncryptionKeyFile: "a", EncryptionConfigFile: "b"}, "--encryption-key-file"},
 		{"nodes lost between two reports", Options{NodeMonitorGrace: 10 * time.Second}, "--node-monitor-grace-period"},
 		{"no threshold", Options{EvictionHard: "nodefs.available=1Gi"}, "--eviction-hard"},
+		{"pressure that ends before it begins", Options{EvictionTransition: -time.Second}, "--eviction-pressure-transition-period"},
 		{"a sysctl of the whole machine", Options{UnsafeSysctls: []string{"vm.swappiness"}}, "--allowed-unsafe-sysctls"},
 		{"certificates that are over", Options{SigningDuration: -time.Hour}, "--cluster-signing-duration"},
 	} {

@@ -68,6 +68,7 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.StringVar(&o.RuntimeEndpoint, "container-runtime-endpoint", "", "Socket of a CRI runtime to use instead of the embedded containerd")
 	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
 	f.StringVar(&o.EvictionHard, "eviction-hard", eviction.Default, "When the node is so short of something that Pods must go; what is not named has no threshold")
+	f.DurationVar(&o.EvictionTransition, "eviction-pressure-transition-period", eviction.Transition, "How long the node says that it is short of something when it is no more")
 	f.StringSliceVar(&o.UnsafeSysctls, "allowed-unsafe-sysctls", nil, "Kernel parameters that Pods of this node may set besides the safe ones: names, or prefixes that end in *")
 	f.StringVar(&o.ResolvConf, "resolv-conf", "", "Resolver configuration that Pods inherit; the machine's own, or that of systemd-resolved behind it, unless set")
 }

@@ -50,8 +50,8 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		Objects:      api.Objects, RuntimeEndpoint: o.runtimeEndpoint(), SandboxSeccomp: o.sandboxSeccomp(), CgroupRoot: o.CgroupRoot,
 		ClusterDNS: []netip.Addr{api.Cluster.DNS}, ClusterDomain: api.Cluster.Domain, Port: int32(o.KubeletPort),
 		Certificate: api.Certificate, ClientCA: api.ClientCA, ServerUser: api.ServerUser,
-		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
+		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, EvictionTransition: o.EvictionTransition, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
 		// Beside the images, so that records and images are of one another.
-		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"),
+		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"), Sweep: o.sweep(),
 	}
 }

@@ -1,16 +1,19 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
@@ -31,6 +34,8 @@ type Options struct {
 	RuntimeEndpoint string
 	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
 	EvictionHard string
+	// EvictionTransition is how long the node counts as short of something when it is no more; eviction.Transition unless set.
+	EvictionTransition time.Duration
 	// UnsafeSysctls are what Pods may set besides safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
 	// ResolvConf is the resolver configuration that Pods inherit; the kubelet's default unless set.
@@ -63,6 +68,9 @@ func (o *Options) Complete() (err error) {
 		if _, err := eviction.ParseThresholds(o.EvictionHard); err != nil {
 			return fmt.Errorf("--eviction-hard: %w", err)
 		}
+	}
+	if o.EvictionTransition < 0 {
+		return fmt.Errorf("--eviction-pressure-transition-period: %s is less than nothing", o.EvictionTransition)
 	}
 	if _, err := admission.ParseSysctls(o.UnsafeSysctls); err != nil {
 		return fmt.Errorf("--allowed-unsafe-sysctls: %w", err)
@@ -108,6 +116,17 @@ func (o *Options) sandboxSeccomp() string {
 		return ""
 	}
 	return containerd.SandboxSeccomp(o.containerd())
+}
+
+// sweep is nil where the runtime is not ours, likewise.
+func (o *Options) sweep() kubelet.Sweep {
+	if o.RuntimeEndpoint != "" {
+		return nil
+	}
+	socket := o.runtimeEndpoint()
+	return func(ctx context.Context, before time.Time, known func(context.Context) (map[string]bool, error)) error {
+		return containerd.Sweep(ctx, socket, before, known)
+	}
 }
 
 func (o *Options) containerd() containerd.Config {

@@ -21,8 +21,8 @@ import (
 const (
 	// lookEvery is how often the node is looked at.
 	lookEvery = 10 * time.Second
-	// pressureLasts keeps a condition after the need is over, so that it does not flap.
-	pressureLasts = 5 * time.Minute
+	// Transition is how long a condition stays after the need is over, so that it does not flap, unless a Node says otherwise.
+	Transition = 5 * time.Minute
 	// settle is how long an eviction may take to show before another Pod has to go.
 	settle = 30 * time.Second
 )
@@ -51,6 +51,8 @@ func (w Written) Total() disk.Usage { return w.Files.Plus(w.Logs) }
 type Node struct {
 	// Thresholds are when the node is short of something.
 	Thresholds []Threshold
+	// Transition is how long a condition stays after the need is over.
+	Transition time.Duration
 	Measure    func() (Measures, error)
 	// Pods returns the Pods that run.
 	Pods func() []*corev1.Pod
@@ -87,6 +89,9 @@ type Evictor struct {
 
 // New returns an evictor that does nothing yet.
 func New(n Node) *Evictor {
+	if n.Transition == 0 {
+		n.Transition = Transition
+	}
 	return &Evictor{Node: n, looked: make(chan struct{}, 1), until: map[corev1.NodeConditionType]time.Time{}}
 }
 
@@ -193,7 +198,7 @@ func (e *Evictor) remember(needs []need, now time.Time) (begun []corev1.Resource
 		if !now.Before(e.until[n.pressure]) {
 			begun = append(begun, n.of)
 		}
-		e.until[n.pressure] = now.Add(pressureLasts)
+		e.until[n.pressure] = now.Add(e.Transition)
 	}
 	return begun
 }

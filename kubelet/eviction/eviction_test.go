@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -94,6 +95,38 @@ func TestOneAfterTheOther(t *testing.T) {
 	look(now.Add(80 * time.Second))
 	if len(evicted) != 2 {
 		t.Errorf("evicted %v though there is memory again", evicted)
+	}
+}
+
+func TestPressureStaysForTheTransition(t *testing.T) {
+	thresholds, err := ParseThresholds(Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for set, lasts := range map[time.Duration]time.Duration{0: 5 * time.Minute, 20 * time.Second: 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			left := Measures{Memory: Measure{1, 4 << 30}}
+			e := New(Node{
+				Thresholds: thresholds, Transition: set, Measure: func() (Measures, error) { return left, nil },
+				Pods:  func() []*corev1.Pod { return nil },
+				Usage: func(context.Context) (map[types.UID]Usage, error) { return nil, nil },
+			})
+			look := func() {
+				if err := e.look(t.Context(), time.Now()); err != nil {
+					t.Error(err)
+				}
+			}
+			look()
+			left.Memory.Available = 1 << 30
+			time.Sleep(lasts - time.Second)
+			if look(); !e.Pressure(corev1.NodeMemoryPressure) {
+				t.Errorf("with %s, no pressure any more after %s", set, lasts-time.Second)
+			}
+			time.Sleep(time.Second)
+			if look(); e.Pressure(corev1.NodeMemoryPressure) {
+				t.Errorf("with %s, pressure still after %s", set, lasts)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,112 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/containerd/errdefs"
+)
+
+// ofPod is how the container runtime interface names sandboxes, containers, their snapshots, and the leases of sandboxes.
+var ofPod = regexp.MustCompile("^[0-9a-f]{64}$")
+
+// Sweep removes what was made for Pods before a time and is none of the known sandboxes and containers. A call that failed because the
+// disk was full, or that its process did not outlive, leaves such things: the container runtime interface neither lists nor removes
+// them. Nothing of what began before that time may be under way. known is asked after looking.
+func Sweep(ctx context.Context, socket string, before time.Time, known func(context.Context) (map[string]bool, error)) error {
+	c, err := containerd.New(socket, containerd.WithDefaultNamespace(namespace))
+	if err != nil {
+		return fmt.Errorf("reaching containerd on %s: %w", socket, err)
+	}
+	defer c.Close()
+	containers, err := c.ContainerService().List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing containers: %w", err)
+	}
+	held, err := leasesOfPods(ctx, c.LeasesService())
+	if err != nil {
+		return err
+	}
+	sandboxes, err := c.SandboxStore().List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing records of sandboxes: %w", err)
+	}
+	names, err := known(ctx)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	forget := func(kind, id string, made time.Time, remove func() error) {
+		// What is from the future is older: the clock went back since.
+		if names[id] || !ofPod.MatchString(id) || !made.Before(before) && !made.After(time.Now()) {
+			return
+		}
+		if err := remove(); err != nil && !errdefs.IsNotFound(err) {
+			failed = append(failed, fmt.Errorf("removing %s %s, which nobody knows: %w", kind, id, err))
+		}
+	}
+	for i := range containers {
+		id := containers[i].ID
+		forget("container", id, containers[i].CreatedAt, func() error { return removeUnknown(ctx, c, id) })
+	}
+	for _, s := range sandboxes {
+		forget("the record of sandbox", s.ID, s.CreatedAt, func() error { return c.SandboxStore().Delete(ctx, s.ID) })
+	}
+	for l, id := range held {
+		forget("a lease of", id, l.made, func() error { return c.LeasesService().Delete(ctx, leases.Lease{ID: l.id}) })
+	}
+	return errors.Join(failed...)
+}
+
+// removeUnknown ends what runs of a container and removes it.
+func removeUnknown(ctx context.Context, c *containerd.Client, id string) error {
+	container, err := c.LoadContainer(ctx, id)
+	if err != nil {
+		return err
+	}
+	task, err := container.Task(ctx, nil)
+	if err == nil {
+		_, err = task.Delete(ctx, containerd.WithProcessKill)
+	}
+	if err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+	return container.Delete(ctx, containerd.WithSnapshotCleanup)
+}
+
+type lease struct {
+	id   string
+	made time.Time
+}
+
+// leasesOfPods are those of sandboxes, and those that hold nothing but the snapshot of a container that is being made, with the IDs.
+// Pulls of images hold other things.
+func leasesOfPods(ctx context.Context, all leases.Manager) (map[lease]string, error) {
+	list, err := all.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing leases: %w", err)
+	}
+	of := map[lease]string{}
+	for _, l := range list {
+		if ofPod.MatchString(l.ID) {
+			of[lease{l.ID, l.CreatedAt}] = l.ID
+			continue
+		}
+		holds, err := all.ListResources(ctx, l)
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing what lease %s holds: %w", l.ID, err)
+		}
+		if len(holds) == 1 && ofPod.MatchString(holds[0].ID) {
+			of[lease{l.ID, l.CreatedAt}] = holds[0].ID
+		}
+	}
+	return of, nil
+}
