@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: dir}
+	w := &world{t: t, dir: dir, evictionHard: nodens.Pressure}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.keys, err = pki.Ensure(pki.Options{
 		Dir: filepath.Join(dir, "pki"), ServiceIP: net.IPv4(10, 96, 0, 1), ClusterDomain: "cluster.local",

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coracle-k8s/coracle/e2e/nodens"
 )
 
 // Node is a machine that runs coracle.
@@ -116,14 +118,11 @@ func (n *Node) Start(ctx context.Context) error {
 	return n.launch(args)
 }
 
-// pressure is when a node's Pods must go. The nodes share one disk: a tenth of it is no measure.
-const pressure = "memory.available<100Mi,nodefs.available<1Gi"
-
 // Args are the arguments that coracle is started with there, but for an agent's token.
 func (n *Node) Args() []string {
 	args := []string{
 		"--data-dir", n.DataDir(), "--node-name", n.Name, "--node-ip", n.Address.String(), "--cgroup-root", n.CgroupRoot(),
-		"--eviction-hard", pressure,
+		"--eviction-hard", nodens.Pressure,
 	}
 	if n.Server() {
 		return append(append([]string{"server"}, args...), n.cluster.ServerFlags...)

@@ -87,7 +87,7 @@ func (m *machine) run(t *testing.T, args ...string) string {
 // up brings the cluster up.
 func (m *machine) up(t *testing.T, flags ...string) string {
 	t.Helper()
-	return m.run(t, append([]string{"up", "--data-dir", m.dir, "--node-name", "n1", "--cgroup-root", nodens.CgroupRoot()}, flags...)...)
+	return m.run(t, append([]string{"up", "--data-dir", m.dir, "--node-name", "n1", "--cgroup-root", nodens.CgroupRoot(), "--eviction-hard", nodens.Pressure}, flags...)...)
 }
 
 func (m *machine) kubectl(t *testing.T, args ...string) string {

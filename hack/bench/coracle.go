@@ -68,7 +68,7 @@ func (s *coracleServer) Start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, s.binary, "server", "--data-dir", s.dir, "--https-port", port, "--node-name", "n1",
-		"--cgroup-root", nodens.CgroupRoot(), "--log-file", s.log())
+		"--cgroup-root", nodens.CgroupRoot(), "--eviction-hard", nodens.Pressure, "--log-file", s.log())
 	if !s.node {
 		cmd.Args = append(cmd.Args, "--no-node")
 	}
