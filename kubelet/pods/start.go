@@ -83,7 +83,7 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := r.startWhole(ctx, id); err != nil {
+	if err := r.Runtime.StartContainer(ctx, id); err != nil {
 		err = runtime.Said(err)
 		if ctx.Err() == nil {
 			r.event(r.pod, c, corev1.EventTypeWarning, "Failed", "Error: %v", err)
@@ -97,18 +97,6 @@ func (r *run) start(ctx context.Context, a startContainer) error {
 	}
 	return nil
 }
-
-// startWhole starts a container, also when the Pod or this process is to end meanwhile: one whose start is cut off has ended, for the
-// runtime, with a code that no program gave, and the Pod has failed by it. Only a start that hangs then is cut off.
-func (r *run) startWhole(ctx context.Context, id string) error {
-	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lateStart, cancel) })()
-	return r.Runtime.StartContainer(whole, id)
-}
-
-// lateStart is for how long a start may go on that nobody waits for any more.
-const lateStart = 30 * time.Second
 
 // failStart stops a container whose postStart hook failed.
 func (r *run) failStart(ctx context.Context, a startContainer, id string, cause error) error {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
 func TestStartIsNotCutOffUnlessItHangs(t *testing.T) {
@@ -15,6 +17,8 @@ func TestStartIsNotCutOffUnlessItHangs(t *testing.T) {
 }
 
 func endsWhileStarting(t *testing.T, slow time.Duration, code int32) {
+	// For the runtime, a container whose start is cut off has ended with a code that no program gave, and its Pod has failed by it.
+	whole := func(c *Config) { c.Runtime = runtime.NewWhole(c.Runtime) }
 	onNode(t, func(n *testNode) {
 		n.runtime.slowStart = slow
 		pod := n.add(spec(corev1.RestartPolicyNever, "m1"))
@@ -28,5 +32,5 @@ func endsWhileStarting(t *testing.T, slow time.Duration, code int32) {
 		if end := n.Status.Latest(pod).ContainerStatuses[0].State.Terminated; end == nil || end.ExitCode != code {
 			t.Errorf("it ended as %+v, want code %d", end, code)
 		}
-	})
+	}, whole)
 }
