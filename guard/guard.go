@@ -70,14 +70,36 @@ func Do(work string, f func()) bool {
 	return Call(work, func() error { f(); return nil }) == nil
 }
 
+// Insist is Do for what nobody would do again: hearing of an informer's event, waking who waits. After a panic it calls f once more, at
+// once; what panics twice is lost.
+func Insist(work string, f func()) bool { return Do(work, f) || Do(work, f) }
+
 // Func gives f as Call calls it, for an errgroup and the like.
 func Func(work string, f func() error) func() error {
 	return func() error { return Call(work, f) }
 }
 
-// Go runs f on a goroutine of its own. A panic ends that goroutine and nothing else: what must go on belongs to Keep or
-// Together.
+// Go runs f on a goroutine of its own. A panic ends that goroutine and nothing else: what must go on belongs to GoKeep or
+// Together, what somebody waits for to GoThen.
 func Go(work string, f func()) { go Do(work, f) }
+
+// GoThen runs f on a goroutine of its own, and then calls then with what Call returns. It does so however f ends, and where f never
+// begins: what others wait for belongs there, and not into defer statements of f.
+func GoThen(work string, f func() error, then func(error)) { go ending(work, f, then) }
+
+// GoKeep runs f on a goroutine of its own as Keep does.
+func GoKeep(ctx context.Context, work string, f func(context.Context)) { go Keep(ctx, work, f) }
+
+func ending(work string, f func() error, then func(error)) {
+	err := errors.New(work + " ended its goroutine") // by runtime.Goexit, as failing tests do
+	defer func() {
+		if value := recover(); value != nil {
+			Recovered(work, value)
+		}
+	}()
+	defer func() { then(err) }()
+	err = Call(work, f)
+}
 
 const (
 	firstPause = 100 * time.Millisecond
@@ -111,6 +133,11 @@ type Group struct{ running sync.WaitGroup }
 // Go runs f as the function Go does.
 func (g *Group) Go(work string, f func()) { g.running.Go(func() { Do(work, f) }) }
 
+// GoThen runs f and then as the function GoThen does.
+func (g *Group) GoThen(work string, f func() error, then func(error)) {
+	g.running.Go(func() { ending(work, f, then) })
+}
+
 // Keep runs f on a goroutine of its own as the function Keep does.
 func (g *Group) Keep(ctx context.Context, work string, f func(context.Context)) {
 	g.running.Go(func() { Keep(ctx, work, f) })
@@ -132,11 +159,7 @@ func Together(ctx context.Context, tasks ...Task) error {
 	defer cancel()
 	ended := make(chan error, len(tasks))
 	for _, t := range tasks {
-		go func() {
-			err := errors.New(t.Work + " ended its goroutine") // by runtime.Goexit, as failing tests do
-			defer func() { ended <- err }()
-			err = Call(t.Work, func() error { return t.Run(ctx) })
-		}()
+		GoThen(t.Work, func() error { return t.Run(ctx) }, func(err error) { ended <- err })
 	}
 	var first error
 	for i := range tasks {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,5 +87,50 @@ func TestInjectedFaultIsAPanicOfTheWork(t *testing.T) {
 	}
 	if !guard.Do("whole", func() {}) {
 		t.Error("the fault hit other work")
+	}
+}
+
+func TestInsistCallsAgainOnce(t *testing.T) {
+	for _, c := range []struct {
+		panics, calls int
+		good          bool
+	}{{0, 1, true}, {1, 2, true}, {2, 2, false}} {
+		calls := 0
+		good := guard.Insist("test", func() {
+			if calls++; calls <= c.panics {
+				panic(calls)
+			}
+		})
+		if good != c.good || calls != c.calls {
+			t.Errorf("with %d panics: %v after %d calls, not %v after %d", c.panics, good, calls, c.good, c.calls)
+		}
+	}
+}
+
+func TestWhoWaitsIsToldHoweverWorkEnds(t *testing.T) {
+	for name, f := range map[string]func() error{
+		"by an error": func() error { return io.EOF },
+		"by a panic":  func() error { panic(io.EOF) },
+		"by Goexit":   func() error { runtime.Goexit(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan error, 1)
+			guard.GoThen("test", f, func(err error) { ended <- err })
+			if err := <-ended; err == nil || name != "by Goexit" && !errors.Is(err, io.EOF) {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+}
+
+func TestWhoWaitsIsToldOfWorkThatNeverBegan(t *testing.T) {
+	defer guard.InjectFaults(func(string) { panic("injected") })()
+	var g guard.Group
+	var ended error
+	g.GoThen("test", func() error { t.Error("it began"); return nil }, func(err error) { ended = err; panic("too") })
+	g.Wait()
+	var p *guard.Panic
+	if !errors.As(ended, &p) {
+		t.Errorf("ended with %v", ended)
 	}
 }

@@ -220,7 +220,7 @@ func (k *Kubelet) runPods(ctx context.Context, p *parts) error {
 	group.Keep(ctx, "pod statuses", p.status.Run)
 	group.Keep(ctx, "probes", p.probes.Run)
 	group.Keep(ctx, "node status", p.node.Run)
-	group.Go("node readiness", func() {
+	group.Keep(ctx, "node readiness", func(ctx context.Context) {
 		select {
 		case <-p.node.Ready():
 			close(k.ready)

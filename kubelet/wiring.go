@@ -17,6 +17,7 @@ import (
 	remote "k8s.io/cri-client/pkg"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
 	"github.com/coracle-k8s/coracle/kubelet/probes"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
@@ -128,7 +129,7 @@ func (k *Kubelet) listen(ctx context.Context, p *parts) (remove func(), err erro
 		}
 	}
 	add := func(informer cache.SharedIndexInformer, handler cache.ResourceEventHandler) error {
-		r, err := informer.AddEventHandler(handler)
+		r, err := informer.AddEventHandler(hearing{handler})
 		if err != nil {
 			return fmt.Errorf("listening to the API: %w", err)
 		}
@@ -143,6 +144,26 @@ func (k *Kubelet) listen(ctx context.Context, p *parts) (remove func(), err erro
 		return remove, err
 	}
 	return remove, add(k.Pods, k.podHandler(p))
+}
+
+// hearing does not lose an event for a panic.
+type hearing struct{ cache.ResourceEventHandler }
+
+const heard = "hearing of Pods and of the Node"
+
+// OnAdd implements cache.ResourceEventHandler.
+func (h hearing) OnAdd(obj any, first bool) {
+	guard.Insist(heard, func() { h.ResourceEventHandler.OnAdd(obj, first) })
+}
+
+// OnUpdate implements cache.ResourceEventHandler.
+func (h hearing) OnUpdate(old, obj any) {
+	guard.Insist(heard, func() { h.ResourceEventHandler.OnUpdate(old, obj) })
+}
+
+// OnDelete implements cache.ResourceEventHandler.
+func (h hearing) OnDelete(obj any) {
+	guard.Insist(heard, func() { h.ResourceEventHandler.OnDelete(obj) })
 }
 
 func (k *Kubelet) podHandler(p *parts) cache.ResourceEventHandler {

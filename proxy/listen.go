@@ -70,12 +70,12 @@ func handler[T comparable](set, remove func(T)) cache.ResourceEventHandlerFuncs 
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(object any) {
 			if o, ok := object.(T); ok {
-				guard.Do(heard, func() { set(o) })
+				guard.Insist(heard, func() { set(o) })
 			}
 		},
 		UpdateFunc: func(old, object any) {
 			if o, ok := object.(T); ok && old != object {
-				guard.Do(heard, func() { set(o) })
+				guard.Insist(heard, func() { set(o) })
 			}
 		},
 		DeleteFunc: func(object any) {
@@ -83,7 +83,7 @@ func handler[T comparable](set, remove func(T)) cache.ResourceEventHandlerFuncs 
 				object = tombstone.Obj
 			}
 			if o, ok := object.(T); ok {
-				guard.Do(heard, func() { remove(o) })
+				guard.Insist(heard, func() { remove(o) })
 			}
 		},
 	}
@@ -97,7 +97,7 @@ func sliceHandler(set, remove func(*discoveryv1.EndpointSlice)) cache.ResourceEv
 		before, ok := old.(*discoveryv1.EndpointSlice)
 		after, also := object.(*discoveryv1.EndpointSlice)
 		if ok && also && before.Labels[discoveryv1.LabelServiceName] != after.Labels[discoveryv1.LabelServiceName] {
-			guard.Do(heard, func() { remove(before) })
+			guard.Insist(heard, func() { remove(before) })
 		}
 		update(old, object)
 	}

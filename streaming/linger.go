@@ -43,14 +43,13 @@ func (l *lingering) Read(p []byte) (int, error) {
 func (l *lingering) Close() error {
 	l.once.Do(func() {
 		l.closed.Store(true)
-		guard.Go("closing a stream", l.finish)
+		guard.GoThen("closing a stream", func() error { l.finish(); return nil }, func(error) { _ = l.Conn.Close() })
 	})
 	return nil
 }
 
 // finish ends the connection. Its errors mean that the other side is gone, and then there is nothing to wait for.
 func (l *lingering) finish() {
-	defer l.Conn.Close()
 	if l.Conn.SetDeadline(time.Now().Add(lingerAtMost)) != nil || closeWrite(l.Conn) != nil {
 		return
 	}

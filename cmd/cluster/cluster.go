@@ -69,7 +69,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		core := c.api.Informers().Core().V1()
 		return objects.NewShared(core.ConfigMaps(), core.Secrets())
 	})
-	guard.Go("cluster", func() { c.run(running) })
+	guard.GoThen("cluster", func() error { return c.run(running) }, func(err error) {
+		c.stop()
+		c.err = err
+		close(c.ended)
+	})
 	select {
 	case <-c.api.Answering():
 		return c, nil
@@ -89,22 +93,21 @@ func (c *Cluster) localHost() string {
 // run holds the order: the API server first and last, what uses it in between. Nothing else starts while it does: all would wait for
 // it anyhow, and take the processors from it. But one that answers and does not get ready is not waited for: what keeps it may be a
 // Pod's work, and Pods are the node's.
-func (c *Cluster) run(ctx context.Context) {
-	defer close(c.ended)
-	defer c.stop()
+func (c *Cluster) run(ctx context.Context) error {
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAPI()
 	defer part.Expose(c.api.Collectors())()
-	var parts guard.Group
-	parts.Go("parts", func() {
-		defer stopAPI()
-		c.runParts(ctx)
+	ended := make(chan error, 1)
+	guard.GoThen("API server", func() error { return c.api.Run(apiCtx) }, func(err error) {
+		c.stop()
+		ended <- err
 	})
-	if err := c.api.Run(apiCtx); err != nil {
-		c.err = fmt.Errorf("running the API server: %w", err)
+	guard.Keep(ctx, "parts", c.runParts)
+	stopAPI()
+	if err := <-ended; err != nil {
+		return fmt.Errorf("running the API server: %w", err)
 	}
-	c.stop()
-	parts.Wait()
+	return nil
 }
 
 // runParts runs what uses the API, once it answers, until ctx ends.
@@ -116,7 +119,7 @@ func (c *Cluster) runParts(ctx context.Context) {
 	}
 	var parts guard.Group
 	for _, p := range c.parts() {
-		parts.Go(p.Name, func() { p.KeepRunning(ctx) })
+		parts.Keep(ctx, p.Name, p.KeepRunning)
 	}
 	parts.Wait()
 }

@@ -33,10 +33,7 @@ func detach(args []string, logFile string) (<-chan struct{}, error) {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	exited := make(chan struct{})
-	guard.Go("waiting for the server", func() {
-		_ = cmd.Wait() // the log says why
-		close(exited)
-	})
+	guard.GoThen("waiting for the server", cmd.Wait, func(error) { close(exited) }) // the log says why
 	return exited, nil
 }
 

@@ -52,7 +52,7 @@ func Serve(ctx context.Context, o cluster.Options, log Log) error {
 		return err
 	}
 	defer started(notify)()
-	guard.Go("storage failure", func() { endSoon(c.StorageFailed()) })
+	guard.GoKeep(context.Background(), "storage failure", func(context.Context) { endSoon(c.StorageFailed()) })
 	klog.InfoS("Serving", "address", c.URL(), "kubeconfig", o.Admin())
 	return c.Wait()
 }

@@ -19,7 +19,7 @@ import (
 func (s *server) waitUsable(ctx context.Context, o cluster.Options, progress func(string, ...any)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	guard.Go("watching the server", func() { s.watchExit(ctx, cancel) })
+	guard.GoKeep(ctx, "watching the server", func(ctx context.Context) { s.watchExit(ctx, cancel) })
 	err := s.usable(ctx, o, progress)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errServerEnded) {
 		return fmt.Errorf("the server ended: %s", s.lastWords())

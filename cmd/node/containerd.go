@@ -20,15 +20,13 @@ func (n *Node) runContainerd(ctx context.Context) error {
 	}
 	defer r.Stop()
 	n.runtimeStarted()
-	loaded := make(chan struct{})
-	loading, stop := context.WithCancel(ctx)
-	guard.Go("loading images", func() {
-		defer close(loaded)
-		n.loadImages(loading, r.Endpoint())
-	})
-	defer func() { stop(); <-loaded }()
+	var loading guard.Group
+	defer loading.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	loading.Keep(ctx, "loading images", func(ctx context.Context) { n.loadImages(ctx, r.Endpoint()) })
 	ended := make(chan error, 1)
-	guard.Go("waiting for containerd", func() { ended <- r.Wait() })
+	guard.GoThen("waiting for containerd", r.Wait, func(err error) { ended <- err })
 	select {
 	case <-ctx.Done():
 		return nil

@@ -54,7 +54,7 @@ func newMonitors(c cache.Cache, resources discovery.DiscoveryInterface, to *cont
 // Start implements source.TypedSource.
 func (m *monitors) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.UID]) error {
 	m.to.queue = queue
-	guard.Go("following what is served", func() { guard.Keep(ctx, "following what is served", m.follow) })
+	guard.GoKeep(ctx, "following what is served", m.follow)
 	return nil
 }
 
@@ -196,9 +196,9 @@ func (m *monitors) monitor(ctx context.Context, kind schema.GroupVersionKind) (t
 		}
 	}
 	return informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(now any) { guard.Do(observing, func() { observed(now) }) },
-		UpdateFunc: func(_, now any) { guard.Do(observing, func() { observed(now) }) },
-		DeleteFunc: func(last any) { guard.Do(observing, func() { gone(last) }) },
+		AddFunc:    func(now any) { guard.Insist(observing, func() { observed(now) }) },
+		UpdateFunc: func(_, now any) { guard.Insist(observing, func() { observed(now) }) },
+		DeleteFunc: func(last any) { guard.Insist(observing, func() { gone(last) }) },
 	})
 }
 

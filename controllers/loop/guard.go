@@ -23,22 +23,22 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Create implements handler.EventHandler.
 func (g guarded) Create(ctx context.Context, e event.CreateEvent, q queue) {
-	guard.Do(waking, func() { g.EventHandler.Create(ctx, e, q) })
+	guard.Insist(waking, func() { g.EventHandler.Create(ctx, e, q) })
 }
 
 // Update implements handler.EventHandler.
 func (g guarded) Update(ctx context.Context, e event.UpdateEvent, q queue) {
-	guard.Do(waking, func() { g.EventHandler.Update(ctx, e, q) })
+	guard.Insist(waking, func() { g.EventHandler.Update(ctx, e, q) })
 }
 
 // Delete implements handler.EventHandler.
 func (g guarded) Delete(ctx context.Context, e event.DeleteEvent, q queue) {
-	guard.Do(waking, func() { g.EventHandler.Delete(ctx, e, q) })
+	guard.Insist(waking, func() { g.EventHandler.Delete(ctx, e, q) })
 }
 
 // Generic implements handler.EventHandler.
 func (g guarded) Generic(ctx context.Context, e event.GenericEvent, q queue) {
-	guard.Do(waking, func() { g.EventHandler.Generic(ctx, e, q) })
+	guard.Insist(waking, func() { g.EventHandler.Generic(ctx, e, q) })
 }
 
 // lets asks a predicate's function; one that panics lets the event pass, as to look in vain harms nobody.

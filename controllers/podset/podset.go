@@ -111,9 +111,9 @@ func Together(n int, do func(i int) error) []error {
 	free := make(chan struct{}, mostAtOnce)
 	for i := range n {
 		free <- struct{}{}
-		group.Go(atOnce, func() {
+		group.GoThen(atOnce, func() error { return do(i) }, func(err error) {
 			defer func() { <-free }()
-			if err := guard.Call(atOnce, func() error { return do(i) }); err != nil {
+			if err != nil {
 				lock.Lock()
 				defer lock.Unlock()
 				failures = append(failures, err)

@@ -168,7 +168,7 @@ func (r *controller) informer(ctx context.Context, kind schema.GroupVersionKind)
 		return nil, err
 	}
 	wake := func(o any) {
-		guard.Do("waking quotas", func() {
+		guard.Insist("waking quotas", func() {
 			if object, ok := o.(metav1.Object); ok {
 				addAllTo(r.queue, in(context.Background(), r.client, object.GetNamespace()))
 			}

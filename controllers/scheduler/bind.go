@@ -12,7 +12,6 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/queue"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
-	"github.com/coracle-k8s/coracle/guard"
 )
 
 // bindTimeout bounds the one request that goes on while stopping.
@@ -42,9 +41,9 @@ func (s *Scheduler) place(ctx context.Context, item *queue.Item, c *cycle, node 
 	// Binding may wait for volumes for minutes: no events are kept for so long.
 	s.queue.Done(item.UID)
 	ctx, giveUp := s.underway.begin(ctx, item.UID)
-	s.bindings.Go("binding a pod", func() {
+	s.bindings.GoThen("binding a pod", func() error { return s.write(ctx, c, item.Pod.Pod, node.Node) }, func(err error) {
 		defer giveUp()
-		s.bind(ctx, item, c, node.Node)
+		s.bound(ctx, item, c, node.Node, err)
 	})
 	return nil
 }
@@ -75,10 +74,10 @@ func (c *cycle) unreserve() {
 	}
 }
 
-// bind tells the API where the pod goes; if it will not have it, the pod gives up its room and waits again.
-func (s *Scheduler) bind(ctx context.Context, item *queue.Item, c *cycle, node *corev1.Node) {
+// bound ends a binding: a pod that the API will not have on the node gives up its room and waits again.
+func (s *Scheduler) bound(ctx context.Context, item *queue.Item, c *cycle, node *corev1.Node, err error) {
 	pod := item.Pod.Pod
-	if err := guard.Call("binding a pod", func() error { return s.write(ctx, c, pod, node) }); err != nil {
+	if err != nil {
 		defer s.putBack(ctx, item, err)
 		defer s.queue.Tell(framework.Event{Action: framework.PodRemoved, Old: placedOn(pod, node.Name)})
 		defer s.cache.Forget(pod.UID)

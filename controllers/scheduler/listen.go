@@ -83,7 +83,7 @@ type handler[T interface {
 func (h handler[T]) OnAdd(object any, _ bool) {
 	if o, ok := object.(T); ok {
 		var none T
-		guard.Do(handling, func() { h.set(none, o) })
+		guard.Insist(handling, func() { h.set(none, o) })
 	}
 }
 
@@ -91,7 +91,7 @@ func (h handler[T]) OnUpdate(old, object any) {
 	before, ok := old.(T)
 	after, also := object.(T)
 	if ok && also && before != after {
-		guard.Do(handling, func() { h.set(before, after) })
+		guard.Insist(handling, func() { h.set(before, after) })
 	}
 }
 
@@ -100,7 +100,7 @@ func (h handler[T]) OnDelete(object any) {
 		object = tombstone.Obj
 	}
 	if o, ok := object.(T); ok {
-		guard.Do(handling, func() { h.gone(o) })
+		guard.Insist(handling, func() { h.gone(o) })
 	}
 }
 

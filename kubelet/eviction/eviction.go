@@ -104,8 +104,10 @@ func (e *Evictor) Pressure(kind corev1.NodeConditionType) bool {
 
 // Run looks until ctx ends.
 func (e *Evictor) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	var limits guard.Group
 	defer limits.Wait()
+	defer cancel()
 	limits.Keep(ctx, "looking at what Pods outgrow", e.watchLimits)
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()

@@ -48,10 +48,9 @@ func watch(dir string, wake func()) (*changes, error) {
 		return nil, errors.Join(fmt.Errorf("watching the kernel's network: %w", err), files.Close())
 	}
 	c := &changes{wake: wake, kernel: kernel, files: files, ended: make(chan error, 2)}
-	c.group.Go("watching network configurations", func() {
-		c.ended <- guard.Call("watching network configurations", func() error { return c.watchFiles(dir) })
-	})
-	c.group.Go("watching the kernel's network", func() { c.ended <- guard.Call("watching the kernel's network", c.watchKernel) })
+	end := func(err error) { c.ended <- err }
+	c.group.GoThen("watching network configurations", func() error { return c.watchFiles(dir) }, end)
+	c.group.GoThen("watching the kernel's network", c.watchKernel, end)
 	return c, nil
 }
 

@@ -39,7 +39,7 @@ func (s *Shared) handler(k kind) cache.ResourceEventHandler {
 			GetNamespace() string
 			GetName() string
 		}); ok {
-			guard.Do("tell Pods of a changed object", func() { s.changed(ref{k, named.GetNamespace(), named.GetName()}) })
+			guard.Insist("tell Pods of a changed object", func() { s.changed(ref{k, named.GetNamespace(), named.GetName()}) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{

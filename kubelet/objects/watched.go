@@ -64,12 +64,10 @@ func (w *Watched) apply(first, unused []ref) {
 		ctx, stop := context.WithCancel(w.ctx)
 		known := &watch{stop: stop}
 		w.watches[r] = known
-		guard.Go("watch an object of a Pod", func() {
-			guard.Keep(ctx, "watch an object of a Pod", func(ctx context.Context) {
-				informer := w.informer(r) // each runs once only
-				known.informer.Store(&informer)
-				informer.RunWithContext(ctx)
-			})
+		guard.GoKeep(ctx, "watch an object of a Pod", func(ctx context.Context) {
+			informer := w.informer(r) // each runs once only
+			known.informer.Store(&informer)
+			informer.RunWithContext(ctx)
 		})
 	}
 }
@@ -83,7 +81,7 @@ func (w *Watched) informer(r ref) cache.SharedIndexInformer {
 	informer := cache.NewSharedIndexInformer(
 		cache.NewListWatchFromClient(rest, string(r.kind), r.namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, r.name)),
 		example, 0, nil)
-	changed := func(any) { guard.Do("tell Pods of a changed object", func() { w.changed(r) }) }
+	changed := func(any) { guard.Insist("tell Pods of a changed object", func() { w.changed(r) }) }
 	// Only a stopped informer refuses a handler.
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: changed, UpdateFunc: func(_, obj any) { changed(obj) }, DeleteFunc: changed,

@@ -83,11 +83,10 @@ func (w *worker) begin(ctx context.Context, f facts, actions []action, finishing
 	w.mu.Lock()
 	w.batch = b
 	w.mu.Unlock()
-	w.Manager.running.Go("batch of a pod's actions", func() {
-		defer w.poke()
-		defer close(b.done)
-		defer cancel()
-		w.carryOut(ctx, f, actions)
+	w.Manager.running.GoThen("batch of a pod's actions", func() error { w.carryOut(ctx, f, actions); return nil }, func(error) {
+		cancel()
+		close(b.done)
+		w.poke()
 	})
 }
 

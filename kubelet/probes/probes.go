@@ -250,7 +250,11 @@ func (p *Probes) askDue(ctx context.Context, asking *guard.Group) time.Duration 
 		}
 		heap.Pop(&p.due)
 		target := q.target
-		asking.Go("probing", func() { p.ask(ctx, q, target) })
+		asking.GoThen("probing", func() error { p.ask(ctx, q, target); return nil }, func(err error) {
+			if err != nil {
+				p.again(q)
+			}
+		})
 	}
 	return -1
 }

@@ -33,7 +33,7 @@ func Watch(ctx context.Context, service cri.RuntimeService, connected func(), ch
 	readers.Keep(ctx, "events of the runtime", func(ctx context.Context) { read(ctx, events, changed) })
 	for ctx.Err() == nil {
 		err := service.GetContainerEvents(ctx, events, func(runtimeapi.RuntimeService_GetContainerEventsClient) {
-			guard.Do("look at the runtime", connected)
+			guard.Insist("look at the runtime", connected)
 		})
 		if ctx.Err() != nil {
 			return
@@ -52,7 +52,7 @@ func read(ctx context.Context, events <-chan *runtimeapi.ContainerEventResponse,
 		case e := <-events:
 			// What was created is about to be started, by whoever listens here; a look in between would only be in its way.
 			if e.ContainerEventType != runtimeapi.ContainerEventType_CONTAINER_CREATED_EVENT {
-				changed(Change{Pod: podOf(e), ID: e.ContainerId})
+				guard.Insist("event of the runtime", func() { changed(Change{Pod: podOf(e), ID: e.ContainerId}) })
 			}
 		case <-ctx.Done():
 			return

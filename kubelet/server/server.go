@@ -99,12 +99,14 @@ func (s *Server) Run(ctx context.Context) error {
 		server.TLSConfig.ClientAuth = tls.NoClientCert
 	}
 	stopped := make(chan struct{})
-	guard.Go("ending the kubelet's API", func() {
-		defer close(stopped)
+	guard.GoThen("ending the kubelet's API", func() error {
 		<-ctx.Done()
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		if server.Shutdown(short) != nil {
+		return server.Shutdown(short)
+	}, func(err error) {
+		defer close(stopped)
+		if err != nil {
 			_ = server.Close() // whoever still reads has had its time
 		}
 	})

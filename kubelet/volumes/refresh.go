@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
 )
 
@@ -25,13 +26,13 @@ const (
 
 // Run renews tokens when they are due, until ctx ends and all that Mount started has.
 func (v *Volumes) Run(ctx context.Context) {
-	defer v.refreshes.Wait()
-	defer v.end()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-ctx.Done(): // not after a panic: then it goes on
+			v.end()
+			v.refreshes.Wait()
 			return
 		case <-look.C:
 			v.pokeDue(time.Now())
@@ -121,7 +122,7 @@ func (v *Volumes) refreshing(ctx context.Context, p *podVolumes) {
 		case <-retry.C:
 		}
 		retry.Stop()
-		err := v.refresh(ctx, p)
+		err := guard.Call("refresh volumes", func() error { return v.refresh(ctx, p) })
 		if ctx.Err() != nil {
 			return
 		}

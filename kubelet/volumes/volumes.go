@@ -171,9 +171,8 @@ func (v *Volumes) Unmount(ctx context.Context, uid types.UID) error {
 
 // patiently calls f, which may never return where a file system does not answer, and waits for as long as ctx lasts.
 func patiently(ctx context.Context, f func() error) error {
-	const work = "look at a host's directory"
 	done := make(chan error, 1)
-	guard.Go(work, func() { done <- guard.Call(work, f) })
+	guard.GoThen("look at a host's directory", f, func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return err

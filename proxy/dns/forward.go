@@ -64,7 +64,16 @@ func (f *forwarder) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error
 		}
 		a = &asking{done: make(chan struct{})}
 		f.underWay[k] = a
-		guard.Go("asking a resolver", func() { f.resolve(k, question.Copy(), a) })
+		guard.GoThen("asking a resolver", func() (err error) {
+			a.answer, err = f.resolve(k, question.Copy())
+			return err
+		}, func(err error) {
+			a.err = err
+			f.mu.Lock()
+			delete(f.underWay, k)
+			f.mu.Unlock()
+			close(a.done)
+		})
 	}
 	f.mu.Unlock()
 	select {
@@ -76,27 +85,19 @@ func (f *forwarder) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error
 }
 
 // resolve asks one server after the other, the last good one first.
-func (f *forwarder) resolve(k key, question *dns.Msg, a *asking) {
-	defer func() {
-		if r := recover(); r != nil {
-			a.answer, a.err = nil, guard.Recovered("asking a resolver", r)
-		}
-		f.mu.Lock()
-		delete(f.underWay, k)
-		f.mu.Unlock()
-		close(a.done)
-	}()
+func (f *forwarder) resolve(k key, question *dns.Msg) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	a.err = errNoResolvers
+	var best *dns.Msg
+	failure := errNoResolvers
 	for _, server := range f.order() {
 		answer, err := exchange(ctx, question, server)
 		if err != nil {
-			a.err = fmt.Errorf("asking %s: %w", server, err)
+			failure = fmt.Errorf("asking %s: %w", server, err)
 			f.metrics.failures.Inc()
 			continue
 		}
-		a.answer, a.err = answer, nil
+		best, failure = answer, nil
 		if answer.Rcode == dns.RcodeServerFailure || answer.Rcode == dns.RcodeRefused {
 			continue
 		}
@@ -105,9 +106,10 @@ func (f *forwarder) resolve(k key, question *dns.Msg, a *asking) {
 		f.mu.Unlock()
 		break
 	}
-	if a.answer != nil {
-		f.cache.put(k, a.answer, time.Now())
+	if best != nil {
+		f.cache.put(k, best, time.Now())
 	}
+	return best, failure
 }
 
 func (f *forwarder) order() []netip.AddrPort {

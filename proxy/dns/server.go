@@ -142,7 +142,7 @@ func serveUntil(ctx context.Context, server *dns.Server) error {
 		}
 	}
 	defer end()
-	defer context.AfterFunc(ctx, func() { guard.Do("closing DNS", end) })()
+	defer context.AfterFunc(ctx, func() { guard.Insist("closing DNS", end) })()
 	if err := server.ActivateAndServe(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("serving DNS: %w", err)
 	}

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -13,8 +14,8 @@ import (
 
 // listening is a server that runs.
 type listening struct {
-	server *http.Server
-	ended  chan struct{}
+	server  *http.Server
+	serving guard.Group
 }
 
 // listen serves at an address until close.
@@ -23,9 +24,8 @@ func listen(address string, handler http.Handler) (*listening, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listening{server: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}, ended: make(chan struct{})}
-	guard.Go("serving the proxy's health", func() {
-		defer close(l.ended)
+	l := &listening{server: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}
+	l.serving.Keep(context.Background(), "serving the proxy's health", func(context.Context) { // until close
 		if err := l.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			klog.Background().Error(err, "Serving the proxy's health", "address", address)
 		}
@@ -35,5 +35,5 @@ func listen(address string, handler http.Handler) (*listening, error) {
 
 func (l *listening) close() {
 	l.server.Close()
-	<-l.ended
+	l.serving.Wait()
 }

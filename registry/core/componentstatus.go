@@ -40,7 +40,7 @@ func (s *componentStatuses) Get(ctx context.Context, name string, _ *metav1.GetO
 	if !ok {
 		return nil, errors.NewNotFound(corev1.Resource("componentstatus"), name)
 	}
-	status := askComponent(ctx, name, check)
+	status := statusOf(name, check(ctx))
 	return &status, nil
 }
 
@@ -48,7 +48,7 @@ func (s *componentStatuses) List(ctx context.Context, options *internalversion.L
 	all := make([]componentStatus, len(s.checks))
 	var asked guard.Group
 	for i, name := range slices.Sorted(maps.Keys(s.checks)) {
-		asked.Go("component status", func() { all[i] = askComponent(ctx, name, s.checks[name]) })
+		asked.GoThen("component status", func() error { return s.checks[name](ctx) }, func(err error) { all[i] = statusOf(name, err) })
 	}
 	asked.Wait()
 	return &corev1.ComponentStatusList{Items: slices.DeleteFunc(all, func(c componentStatus) bool { return !selected(&c, options) })}, nil
@@ -62,9 +62,10 @@ func selected(c *componentStatus, o *internalversion.ListOptions) bool {
 		(o.FieldSelector == nil || o.FieldSelector.Matches(fields.Set{"metadata.name": c.Name, "metadata.namespace": ""}))
 }
 
-func askComponent(ctx context.Context, name string, check func(context.Context) error) componentStatus {
+// statusOf is a component's status by what its check returned.
+func statusOf(name string, err error) componentStatus {
 	healthy := corev1.ComponentCondition{Type: corev1.ComponentHealthy, Status: corev1.ConditionTrue, Message: "ok"}
-	if err := check(ctx); err != nil {
+	if err != nil {
 		healthy.Status, healthy.Message, healthy.Error = corev1.ConditionFalse, "", err.Error()
 	}
 	return componentStatus{ObjectMeta: metav1.ObjectMeta{Name: name}, Conditions: []corev1.ComponentCondition{healthy}}

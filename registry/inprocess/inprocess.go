@@ -88,7 +88,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := t.context(req.Context())
 	w := newResponse(ctx, cancel)
 	r := received(req, ctx)
-	guard.Go("in-process request", func() { serve(t.door.handler, w, r) })
+	guard.GoThen("in-process request", func() error { return serve(t.door.handler, w, r) }, w.finish)
 	select {
 	case <-w.started:
 	case <-ctx.Done(): // the caller gave up, and the handler ends by its context; or the handler has just returned
@@ -130,16 +130,16 @@ func received(req *http.Request, ctx context.Context) *http.Request {
 	return r
 }
 
-func serve(handler http.Handler, w *response, r *http.Request) {
-	err := io.EOF
-	stop := context.AfterFunc(w.ctx, func() { guard.Do("ending a request in the process", w.wakeAll) })
+// serve returns how the answer ends: io.EOF if in order.
+func serve(handler http.Handler, w *response, r *http.Request) (err error) {
+	stop := context.AfterFunc(w.ctx, func() { guard.Insist("ending a request in the process", w.wakeAll) })
 	defer func() {
 		if p := recover(); p != nil { // http.ErrAbortHandler, or what the panic filter let through
 			err = fmt.Errorf("%w: %.200v", ErrAborted, p)
 		}
 		_ = r.Body.Close()
 		stop()
-		w.finish(err)
 	}()
 	handler.ServeHTTP(w, r)
+	return io.EOF
 }

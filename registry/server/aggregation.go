@@ -15,7 +15,6 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	aggregatorscheme "k8s.io/kube-aggregator/pkg/apiserver/scheme"
 	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
-	"k8s.io/kube-aggregator/pkg/controllers/autoregister"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
 	"github.com/coracle-k8s/coracle/guard"
@@ -69,24 +68,29 @@ func (s *Server) registerGroups(top *aggregator.APIAggregator, extensions *apise
 		return fmt.Errorf("making a client for API services: %w", err)
 	}
 	services := top.APIRegistrationInformers.Apiregistration().V1().APIServices()
-	register := autoregister.NewAutoRegisterController(services, client)
+	r := &registration{
+		services: services, client: client, definitions: extensions.Informers.Apiextensions().V1().CustomResourceDefinitions(),
+		begun: make(chan struct{}),
+	}
+	r.definitions.Informer() // so that the factory starts it
 	var names []string
 	for gv, at := range priorities() {
 		service := apiService(gv, at)
-		register.AddAPIServiceToSyncOnStart(service)
+		r.builtIn = append(r.builtIn, service)
 		names = append(names, service.Name)
 		s.generic.AggregatedDiscoveryGroupManager.SetGroupVersionPriority(metav1.GroupVersion(gv), int(at.group), int(at.version))
 	}
 	if err := top.GenericAPIServer.AddBootSequenceHealthChecks(registered(names, services.Lister())); err != nil {
 		return fmt.Errorf("adding health checks: %w", err)
 	}
-	crds := newDefinedGroups(extensions.Informers.Apiextensions().V1().CustomResourceDefinitions(), register)
 	return top.GenericAPIServer.AddPostStartHook("kube-apiserver-autoregistration", func(hook genericapiserver.PostStartHookContext) error {
-		if err := crds.start(hook.Context); err != nil {
-			return err
+		guard.GoKeep(hook, "registration of API services", r.run)
+		select {
+		case <-r.begun:
+			return nil
+		case <-hook.Done():
+			return hook.Err()
 		}
-		guard.Go("autoregistration", func() { register.Run(2, hook.Done()) })
-		return nil
 	})
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -10,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kube-aggregator/pkg/controllers/autoregister"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 // definedGroups registers the group versions that CustomResourceDefinitions serve, while any of them does.
@@ -20,35 +21,30 @@ type definedGroups struct {
 	mu sync.Mutex // the informer's events come one by one; start's come besides
 }
 
-func newDefinedGroups(definitions informers.CustomResourceDefinitionInformer, services autoregister.AutoAPIServiceRegistration) *definedGroups {
-	definitions.Informer() // so that the factory starts it
-	return &definedGroups{definitions: definitions, services: services}
-}
-
-// start returns when the definitions that there are have been seen; later ones are followed.
-func (d *definedGroups) start(ctx context.Context) error {
+// start returns when the definitions that there are have been seen, or ctx has ended; later ones are followed until stop is called.
+func (d *definedGroups) start(ctx context.Context) (stop func(), err error) {
+	sync := func(o any) { guard.Insist("hearing of CustomResourceDefinitions", func() { d.sync(o) }) }
 	handler, err := d.definitions.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) { d.sync(o) },
+		AddFunc: sync,
 		UpdateFunc: func(old, now any) {
-			d.sync(old)
-			d.sync(now)
+			sync(old)
+			sync(now)
 		},
 		DeleteFunc: func(o any) {
 			if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
 				o = last.Obj
 			}
-			d.sync(o)
+			sync(o)
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("watching CustomResourceDefinitions: %w", err)
+		return nil, err
 	}
 	select {
 	case <-handler.HasSyncedChecker().Done():
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return func() { _ = d.definitions.Informer().RemoveEventHandler(handler) }, nil
 }
 
 // sync registers or forgets the group versions of one definition.

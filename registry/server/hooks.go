@@ -38,7 +38,7 @@ func (s *Server) addHooks(main *genericapiserver.GenericAPIServer) error {
 	}
 	for name, hook := range map[string]genericapiserver.PostStartHookFunc{
 		"start-service-ip-repair-controllers": func(hook genericapiserver.PostStartHookContext) error {
-			guard.Go("address repair", func() { guard.Keep(hook, "address repair", s.repairAddresses) })
+			guard.GoKeep(hook, "address repair", s.repairAddresses)
 			return nil
 		},
 		// Who asks for upstream's names finds these too. Admission is complete when the server is assembled, and OpenAPI
@@ -79,9 +79,9 @@ func (s *Server) prepare(top *aggregator.APIAggregator, extensions *apiserver.Cu
 		defer top.APIRegistrationInformers.Shutdown()
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		besides.Go("server", func() { s.awaitURLs(ctx, signals) })
-		besides.Go("server", func() { s.announce(ctx) })
-		besides.Go("bootstrap", func() { s.bootstrap.Keep(ctx) })
+		besides.Keep(ctx, "waiting for all URLs", func(ctx context.Context) { s.awaitURLs(ctx, signals) })
+		besides.Keep(ctx, "waiting to be ready", s.announce)
+		besides.Keep(ctx, "bootstrap", s.bootstrap.Keep)
 		s.lookAfterEtcd(ctx, &besides)
 		// The libraries look every 100 ms whether these are in sync, unless they are when first looked at.
 		extensions.Informers.Start(ctx.Done())

@@ -25,7 +25,7 @@ func (s *Server) announce(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	began, answering := time.Now(), false
+	began, answering := time.Now(), closed(s.answering)
 	for pause := askSoon; ; pause = min(pause*5/4, askLater) {
 		// The storage has been read from when it was opened. Asked each time it would be a fair part of what a start is.
 		if answersReady(ctx, client, "etcd", "etcd-readiness") && answersReady(ctx, client) {
@@ -44,8 +44,19 @@ func (s *Server) announce(ctx context.Context) {
 	if !answering {
 		close(s.answering)
 	}
-	close(s.ready)
+	if !closed(s.ready) { // by this, before a panic
+		close(s.ready)
+	}
 	_ = s.bootstrap.Publish(ctx) // fails only when the server stops
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // ownWrites are the checks that wait until the server has written something.

@@ -89,7 +89,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.backend.Close()
 	defer s.stop()
-	defer context.AfterFunc(ctx, func() { guard.Do("stopping the API server", s.stop) })()
+	defer context.AfterFunc(ctx, func() { guard.Insist("stopping the API server", s.stop) })()
 	informersCtx, stop := context.WithCancel(ctx)
 	defer s.informers.Shutdown()
 	defer stop()
@@ -97,7 +97,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.informers.Start(informersCtx.Done())
 	running, end := context.WithCancel(ctx)
 	defer end()
-	guard.Go("storage failure", func() {
+	guard.GoKeep(running, "storage failure", func(running context.Context) {
 		select {
 		case <-s.backend.Failed():
 			end()

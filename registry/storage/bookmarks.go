@@ -44,7 +44,7 @@ func (c *bookmarkClock) watched(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watchers++
-	context.AfterFunc(ctx, func() { guard.Do("counting watchers", c.unwatched) })
+	context.AfterFunc(ctx, func() { guard.Insist("counting watchers", c.unwatched) })
 	if c.timer != nil && c.timer.resting > 0 {
 		c.timer.Timer.Reset(c.timer.resting)
 		c.timer.resting = 0

@@ -75,7 +75,10 @@ func (l *listWatch) WatchWithContext(_ context.Context, o metav1.ListOptions) (w
 		}
 		return nil, apierrors.NewResourceExpired("list again")
 	}
-	guard.Go("tee", s.pump)
+	guard.GoThen("informer's tee", func() error { s.pump(); return nil }, func(error) {
+		s.Stop()
+		close(s.events)
+	})
 	return s, nil
 }
 

@@ -84,7 +84,7 @@ func (s *Source) Watch(ctx context.Context, key string, o storage.ListOptions) (
 	}
 	w := &teeWatch{inner: inner, out: make(chan watch.Event), done: make(chan struct{})}
 	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
-	guard.Go("tee", func() { w.copy(s, initial) })
+	guard.GoThen("watch cache's tee", func() error { w.copy(s, initial); return nil }, func(error) { close(w.out) })
 	return w, nil
 }
 
@@ -144,7 +144,6 @@ type teeWatch struct {
 }
 
 func (w *teeWatch) copy(s *Source, initial bool) {
-	defer close(w.out)
 	if initial {
 		s.begin()
 	}

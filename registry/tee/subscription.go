@@ -93,7 +93,6 @@ func (s *subscription) enqueue(e watch.Event) bool {
 
 // pump moves events from the queue to the informer until the subscription ends.
 func (s *subscription) pump() {
-	defer close(s.events)
 	for {
 		select {
 		case <-s.wake:

@@ -22,7 +22,7 @@ func (q *Queue) arm(at time.Time) {
 		return
 	}
 	if q.deadline == nil {
-		q.deadline = time.AfterFunc(time.Until(at), func() { guard.Do("moving pods whose backoff has ended", q.expire) })
+		q.deadline = time.AfterFunc(time.Until(at), func() { guard.Insist("moving pods whose backoff has ended", q.expire) })
 		q.armed = at
 		return
 	}

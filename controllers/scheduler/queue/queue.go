@@ -151,7 +151,7 @@ func (q *Queue) Remove(uid types.UID) {
 
 // Pop takes the next pod, waiting for one. It returns nil when the context ends.
 func (q *Queue) Pop(ctx context.Context) *Item {
-	defer context.AfterFunc(ctx, func() { guard.Do("ending the wait for pods", q.wakeAll) })()
+	defer context.AfterFunc(ctx, func() { guard.Insist("ending the wait for pods", q.wakeAll) })()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for ctx.Err() == nil {

@@ -118,9 +118,7 @@ func unpackAside(l layout) (<-chan error, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(l.programs); errors.Is(err, fs.ErrNotExist) {
-		guard.Go("unpacking of programs", func() {
-			done <- guard.Call("unpacking of programs", func() error { return unpack(l) })
-		})
+		guard.GoThen("unpacking of programs", func() error { return unpack(l) }, func(err error) { done <- err })
 		return done, nil
 	}
 	done <- nil
@@ -170,18 +168,16 @@ func (r *Runtime) serve(ctx context.Context, c Config, l layout, h host) error {
 			return err
 		}
 	}
-	ready := make(chan struct{})
-	guard.Go("start of containerd", func() {
-		defer close(ready)
-		s.Wait()
-	})
+	ready := make(chan error, 1)
+	guard.GoThen("start of containerd", func() error { s.Wait(); return nil }, func(err error) { ready <- err })
 	select {
-	case <-ready:
-		return nil
-	case err := <-r.failures:
-		r.Stop()
-		return err
+	case err = <-ready:
+	case err = <-r.failures:
 	}
+	if err != nil {
+		r.Stop()
+	}
+	return err
 }
 
 // fail records that containerd cannot go on. After Stop, parts of it say so too; that means nothing.

@@ -43,42 +43,34 @@ func (s *Streams) pid(ctx context.Context, sandbox string) (int, error) {
 // dialIn connects within the network namespace of a process. A socket belongs to the namespace of the thread that made it, so that all
 // is done on one; that is why the addresses are tried here, one after the other, and not by the dialer.
 func dialIn(ctx context.Context, pid int, port int32) (*net.TCPConn, error) {
-	type dialed struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan dialed, 1)
-	guard.Go("connecting with a port of a Pod", func() {
-		d := dialed{err: errors.New("the attempt broke off")}
-		defer func() { done <- d }()
+	var connected net.Conn
+	done := make(chan error, 1)
+	guard.GoThen("connecting with a port of a Pod", func() error {
 		// Not unlocked: the thread ends with the goroutine, and nothing else runs in the Pod's namespace.
 		goruntime.LockOSThread()
 		namespace, err := netns.GetFromPid(pid)
 		if err != nil {
-			d.err = fmt.Errorf("opening its network namespace: %w", err)
-			return
+			return fmt.Errorf("opening its network namespace: %w", err)
 		}
 		defer namespace.Close()
 		if err := netns.Set(namespace); err != nil {
-			d.err = fmt.Errorf("entering its network namespace: %w", err)
-			return
+			return fmt.Errorf("entering its network namespace: %w", err)
 		}
 		var failed []error
 		for _, host := range []string{"127.0.0.1", "::1"} {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
 			if err == nil {
-				d = dialed{conn: conn}
-				return
+				connected = conn
+				return nil
 			}
 			failed = append(failed, err)
 		}
-		d.err = errors.Join(failed...)
-	})
-	d := <-done
-	if d.err != nil {
-		return nil, d.err
+		return errors.Join(failed...)
+	}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		return nil, err
 	}
-	return d.conn.(*net.TCPConn), nil
+	return connected.(*net.TCPConn), nil
 }
 
 // halfDuplex is a connection whose two directions end one by one.
@@ -89,13 +81,16 @@ type halfDuplex interface {
 
 // join copies both ways and returns when both directions have ended, or when ctx has.
 func join(ctx context.Context, conn halfDuplex, stream io.ReadWriteCloser) error {
-	stop := context.AfterFunc(ctx, func() { guard.Do("closing a forwarded port", func() { _ = conn.Close() }) })
+	stop := context.AfterFunc(ctx, func() { guard.Insist("closing a forwarded port", func() { _ = conn.Close() }) })
 	defer stop()
 	defer conn.Close()
 	in := make(chan struct{})
-	guard.Go("forwarding to a port of a Pod", func() {
+	guard.GoThen("forwarding to a port of a Pod", func() error {
+		_, err := io.Copy(conn, stream)
+		return err
+	}, func(err error) {
 		defer close(in)
-		if _, err := io.Copy(conn, stream); err == nil {
+		if err == nil {
 			_ = conn.CloseWrite() // it may be closed already
 		}
 	})

@@ -108,16 +108,18 @@ func (t *translation) streams(ctx context.Context, channels []io.ReadWriteCloser
 		s.Stderr = channels[protocols.StreamStdErr]
 	}
 	sizes := make(chan remotecommand.TerminalSize)
-	guard.Go("reading a terminal's sizes", func() { readSizes(ctx, channels[protocols.StreamResize], sizes) })
+	guard.GoThen("reading a terminal's sizes", func() error {
+		readSizes(ctx, channels[protocols.StreamResize], sizes)
+		return nil
+	}, func(error) { close(sizes) })
 	if t.options.Tty {
 		s.Tty, s.TerminalSizeQueue = true, sizeQueue(sizes)
 	}
 	return s
 }
 
-// readSizes passes on a terminal's sizes, and closes the channel after the last.
+// readSizes passes on a terminal's sizes until the last.
 func readSizes(ctx context.Context, from io.Reader, to chan<- remotecommand.TerminalSize) {
-	defer close(to)
 	for decoder := json.NewDecoder(from); ; {
 		var size remotecommand.TerminalSize
 		if decoder.Decode(&size) != nil {

@@ -68,12 +68,15 @@ func (a *Aggregated) index(ctx context.Context) map[string]string {
 	remotes := a.remotes()
 	for _, s := range remotes {
 		if a.memory.mayAsk(s, time.Now()) {
-			asking.Go("asking an API server for its documents", func() {
-				hash := ""
-				defer func() { a.memory.learn(s, hash, time.Now()) }()
-				if is, err := a.hash(ctx, s); err == nil {
-					hash = is
+			hash := ""
+			asking.GoThen("asking an API server for its documents", func() (err error) {
+				hash, err = a.hash(ctx, s)
+				return err
+			}, func(err error) {
+				if err != nil {
+					hash = ""
 				}
+				a.memory.learn(s, hash, time.Now())
 			})
 		}
 	}
