@@ -27,7 +27,7 @@ type cleaner struct {
 func RegisterCleaner(mgr manager.Manager, c client.Client) error {
 	return loop.New(mgr, CleanerName, 1).
 		For(&corev1.Secret{}, loop.Only(loop.Where(isToken))).
-		Complete(reconcile.AsReconciler[*corev1.Secret](c, &cleaner{client: c, now: time.Now}))
+		Complete(loop.Contained(CleanerName, reconcile.AsReconciler[*corev1.Secret](c, &cleaner{client: c, now: time.Now})))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

@@ -42,7 +42,7 @@ func RegisterSigner(mgr manager.Manager, c client.Client) error {
 	return loop.New(mgr, SignerName, 1).
 		For(&corev1.ConfigMap{}, loop.Only(loop.Where(isClusterInfo))).
 		Watches(&corev1.Secret{}, loop.ToRequests(clusterInfo), loop.Only(loop.Where(isToken))).
-		Complete(reconcile.AsReconciler[*corev1.ConfigMap](c, r))
+		Complete(loop.Contained(SignerName, reconcile.AsReconciler[*corev1.ConfigMap](c, r)))
 }
 
 func isToken(secret *corev1.Secret) bool {

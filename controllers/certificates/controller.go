@@ -77,7 +77,7 @@ func Register(mgr manager.Manager, c client.Client, reviews client.Writer, recor
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&request{}).
 		Watches(&corev1.Node{}, loop.ToRequests(r.nodeChanged), loop.Only(moved)).
-		Complete(reconcile.AsReconciler[*request](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*request](c, r)))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

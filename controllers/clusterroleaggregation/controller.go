@@ -31,7 +31,7 @@ func Register(mgr manager.Manager, c client.Client) error {
 	r := &controller{client: c}
 	return loop.New(mgr, Name, workers).
 		Watches(&rbacv1.ClusterRole{}, loop.ToRequests(r.aggregating)).
-		Complete(reconcile.AsReconciler[*rbacv1.ClusterRole](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*rbacv1.ClusterRole](c, r)))
 }
 
 func (r *controller) aggregating(ctx context.Context, _ client.Object) []reconcile.Request {

@@ -43,7 +43,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&batchv1.CronJob{}).
 		Watches(&batchv1.Job{}, owned.Wake(kind.Kind, nil)).
-		Complete(reconcile.AsReconciler[*batchv1.CronJob](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*batchv1.CronJob](c, r)))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

@@ -60,7 +60,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
 		Watches(&appsv1.ControllerRevision{}, owned.Wake(kind.Kind, r.adopters)).
 		Watches(&corev1.Node{}, loop.ToRequests(r.all), loop.Only(loop.Changed(matters))).
-		Complete(reconcile.AsReconciler[*appsv1.DaemonSet](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*appsv1.DaemonSet](c, r)))
 }
 
 // matters: only labels and taints decide where daemons run.

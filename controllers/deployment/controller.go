@@ -43,7 +43,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&appsv1.Deployment{}).
 		Watches(&appsv1.ReplicaSet{}, owned.Wake(kind.Kind, r.adopters)).
-		Complete(reconcile.AsReconciler[*appsv1.Deployment](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*appsv1.Deployment](c, r)))
 }
 
 func (r *controller) adopters(ctx context.Context, rs client.Object) []reconcile.Request {

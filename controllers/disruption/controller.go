@@ -46,7 +46,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		loop.New(mgr, Name, workers).
 			For(&policyv1.PodDisruptionBudget{}).
 			Watches(&corev1.Pod{}, loop.ToRequests(r.selecting)).
-			Complete(reconcile.AsReconciler[*policyv1.PodDisruptionBudget](c, r)),
+			Complete(loop.Contained(Name, reconcile.AsReconciler[*policyv1.PodDisruptionBudget](c, r))),
 		registerStale(mgr, c),
 	)
 }

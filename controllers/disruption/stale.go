@@ -30,7 +30,7 @@ func registerStale(mgr manager.Manager, c client.Client) error {
 	r := &stale{client: c, now: time.Now}
 	return loop.New(mgr, Name+"-stale", 1).
 		For(&corev1.Pod{}, loop.Only(loop.Where(isTarget))).
-		Complete(reconcile.AsReconciler[*corev1.Pod](c, r))
+		Complete(loop.Contained(Name+"-stale", reconcile.AsReconciler[*corev1.Pod](c, r)))
 }
 
 // isTarget reports whether the Pod is a disruption's target, and has not ended yet. Of those that the kubelet marks, it sees

@@ -54,7 +54,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		Watches(&corev1.Service{}, loop.ToRequests(r.onDeleted), loop.Only(loop.Deletions())).
 		Watches(&corev1.Pod{}, selected.OnPod(c)).
 		Watches(&corev1.Endpoints{}, loop.ToRequests(sameName)).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 func (r *controller) onDeleted(_ context.Context, service client.Object) []reconcile.Request {

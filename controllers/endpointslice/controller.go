@@ -72,7 +72,7 @@ func Register(mgr manager.Manager, c client.Client, clientset kubernetes.Interfa
 		Watches(&corev1.Pod{}, selected.OnPod(c)).
 		Watches(&corev1.Node{}, r.onNode()).
 		Watches(&discoveryv1.EndpointSlice{}, r.onSlice()).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 // Reconcile implements reconcile.Reconciler.

@@ -45,7 +45,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		For(&corev1.Endpoints{}).
 		Watches(&corev1.Service{}, loop.ToRequests(sameName), loop.Only(loop.Changed(selectorChanged))).
 		Watches(&discoveryv1.EndpointSlice{}, loop.ToRequests(serviceOf)).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 func sameName(_ context.Context, o client.Object) []reconcile.Request {

@@ -62,7 +62,7 @@ func Register(mgr manager.Manager, resources discovery.DiscoveryInterface, clien
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](firstRetry, lastRetry),
 		NewQueue:                loop.NewQueue[types.UID],
-		Reconciler:              r,
+		Reconciler:              loop.Contained(Name, r),
 	})
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Service{}).
 		Watches(&networkingv1.IPAddress{}, loop.ToRequests(onAddress)).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 // onAddress wakes the address and, for when that is gone or wrong, its Service.

@@ -65,7 +65,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		loop.New(mgr, Name, workers).
 			For(&batchv1.Job{}).
 			Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
-			Complete(r),
+			Complete(loop.Contained(Name, r)),
 		registerOrphans(mgr, c),
 	)
 }

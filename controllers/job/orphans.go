@@ -25,7 +25,7 @@ func registerOrphans(mgr manager.Manager, c client.Client) error {
 	return loop.New(mgr, Name+"-orphans", 1).
 		For(&corev1.Pod{}, loop.Only(loop.Where(hasFinalizer))).
 		Watches(&batchv1.Job{}, loop.ToRequests(r.podsOf), loop.Only(loop.Deletions())).
-		Complete(r)
+		Complete(loop.Contained(Name+"-orphans", r))
 }
 
 func (r *orphans) podsOf(ctx context.Context, job client.Object) []reconcile.Request {

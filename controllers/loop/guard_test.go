@@ -41,3 +41,18 @@ func TestAPanickingPredicateLetsPass(t *testing.T) {
 		t.Error("the creation was held back")
 	}
 }
+
+func TestAPanickingReconcilerFails(t *testing.T) {
+	r := Contained("test", reconcile.Func(func(_ context.Context, r reconcile.Request) (reconcile.Result, error) {
+		if r.Name == "malformed" {
+			panic(r.Name)
+		}
+		return reconcile.Result{RequeueAfter: 1}, nil
+	}))
+	if _, err := r.Reconcile(t.Context(), Request("", "malformed")); err == nil {
+		t.Error("there was no error")
+	}
+	if result, err := r.Reconcile(t.Context(), Request("", "p")); err != nil || result.RequeueAfter != 1 {
+		t.Errorf("got %v, %v", result, err)
+	}
+}

@@ -45,7 +45,7 @@ func Register(mgr manager.Manager, c client.Client, resources discovery.Discover
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&corev1.Namespace{}, loop.Only(loop.Where(isDeleted))).
 		Watches(&corev1.Pod{}, loop.Namespaces(), loop.Only(loop.Deletions(), loop.Where(r.inDeleted))).
-		Complete(reconcile.AsReconciler[*corev1.Namespace](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.Namespace](c, r)))
 }
 
 func isDeleted(namespace *corev1.Namespace) bool { return namespace.DeletionTimestamp != nil }

@@ -44,7 +44,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		return fmt.Errorf("cutting ranges of /%d from %s: they do not fit", bits, cluster)
 	}
 	r := &controller{client: c, recorder: recorder, ranges: newRanges(cluster, reserved, bits), waiting: map[string]bool{}}
-	return loop.New(mgr, Name, 1).For(&corev1.Node{}).Complete(r)
+	return loop.New(mgr, Name, 1).For(&corev1.Node{}).Complete(loop.Contained(Name, r))
 }
 
 // Reconcile implements reconcile.Reconciler.

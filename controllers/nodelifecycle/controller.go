@@ -66,7 +66,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		For(&corev1.Node{}).
 		Watches(&corev1.Node{}, loop.ToRequests(r.others), loop.Only(loop.Changed(weightChanged), notCreations())).
 		Watches(&coordinationv1.Lease{}, loop.ToRequests(r.onLease)).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 // weightChanged: the Node counts otherwise than before among those of its zone.

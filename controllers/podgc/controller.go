@@ -49,7 +49,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		Watches(&corev1.Pod{}, loop.ToRequests(onPod), loop.Only(loop.Changed(concerns))).
 		Watches(&corev1.Node{}, loop.ToRequests(r.onNode), loop.Only(loop.Changed(outOfServiceChanged))).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 func concerns(old, now *corev1.Pod) bool {

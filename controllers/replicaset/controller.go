@@ -57,7 +57,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&appsv1.ReplicaSet{}).
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
-		Complete(reconcile.AsReconciler[*appsv1.ReplicaSet](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*appsv1.ReplicaSet](c, r)))
 }
 
 func (r *controller) adopters(ctx context.Context, pod client.Object) []reconcile.Request {

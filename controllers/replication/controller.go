@@ -41,7 +41,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&corev1.ReplicationController{}).
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
-		Complete(reconcile.AsReconciler[*corev1.ReplicationController](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.ReplicationController](c, r)))
 }
 
 func (r *controller) adopters(ctx context.Context, pod client.Object) []reconcile.Request {

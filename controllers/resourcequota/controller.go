@@ -72,7 +72,7 @@ func Register(mgr manager.Manager, c client.Client) error {
 			r.queue = queue
 			return nil
 		})).
-		Complete(reconcile.AsReconciler[*corev1.ResourceQuota](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.ResourceQuota](c, r)))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

@@ -42,7 +42,7 @@ func Register(mgr manager.Manager, c client.Client, rootCA []byte) error {
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Namespace{}).
 		Watches(&corev1.ConfigMap{}, loop.Namespaces(), loop.Only(published)).
-		Complete(reconcile.AsReconciler[*corev1.Namespace](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.Namespace](c, r)))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

@@ -31,7 +31,7 @@ func Register(mgr manager.Manager, c client.Client) error {
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Namespace{}).
 		Watches(&corev1.ServiceAccount{}, loop.Namespaces(), loop.Only(isDefault, loop.Deletions())).
-		Complete(reconcile.AsReconciler[*corev1.Namespace](c, &controller{client: c}))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.Namespace](c, &controller{client: c})))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

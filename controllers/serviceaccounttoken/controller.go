@@ -44,7 +44,7 @@ func Register(mgr manager.Manager, c client.Client, issue Issue, rootCA []byte) 
 		For(&corev1.Secret{}, loop.Only(loop.Where(isToken))).
 		Watches(&corev1.Secret{}, loop.ToRequests(r.mentionOf), loop.Only(loop.Where(isToken), loop.Deletions())).
 		Watches(&corev1.ServiceAccount{}, loop.ToRequests(r.secretsOf), loop.Only(gone())).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 func isToken(secret *corev1.Secret) bool { return secret.Type == corev1.SecretTypeServiceAccountToken }

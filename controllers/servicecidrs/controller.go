@@ -49,7 +49,7 @@ func Register(mgr manager.Manager, c client.Client, writer kubernetes.Interface)
 		For(&networkingv1.ServiceCIDR{}).
 		Watches(&networkingv1.ServiceCIDR{}, loop.ToRequests(r.ending)).
 		Watches(&networkingv1.IPAddress{}, loop.ToRequests(r.ending), loop.Only(loop.Changed(comesOrGoes))).
-		Complete(reconcile.AsReconciler[*networkingv1.ServiceCIDR](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*networkingv1.ServiceCIDR](c, r)))
 }
 
 // ending are the ServiceCIDRs that are being deleted.

@@ -52,7 +52,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		For(&appsv1.StatefulSet{}).
 		Watches(&corev1.Pod{}, owned.Wake(kind.Kind, r.adopters)).
 		Watches(&appsv1.ControllerRevision{}, owned.Wake(kind.Kind, r.adopters)).
-		Complete(reconcile.AsReconciler[*appsv1.StatefulSet](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*appsv1.StatefulSet](c, r)))
 }
 
 func (r *controller) adopters(ctx context.Context, orphan client.Object) []reconcile.Request {

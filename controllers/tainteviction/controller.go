@@ -41,7 +41,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Pod{}, loop.Only(loop.Changed(concerns))).
 		Watches(&corev1.Node{}, loop.ToRequests(r.podsOf), loop.Only(loop.Changed(taintsChanged))).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 func concerns(old, now *corev1.Pod) bool {

@@ -32,7 +32,7 @@ func Register(mgr manager.Manager, c client.Client) error {
 	mortal := func(job *batchv1.Job) bool { return job.Spec.TTLSecondsAfterFinished != nil }
 	return loop.New(mgr, Name, workers).
 		For(&batchv1.Job{}, loop.Only(loop.Where(mortal))).
-		Complete(reconcile.AsReconciler[*batchv1.Job](c, &controller{client: c, now: time.Now}))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*batchv1.Job](c, &controller{client: c, now: time.Now})))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

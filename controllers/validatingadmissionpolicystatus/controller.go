@@ -44,7 +44,7 @@ func Register(mgr manager.Manager, c client.Client, writer kubernetes.Interface,
 	r := &controller{writer: writer, check: checker.Check}
 	return loop.New(mgr, Name, workers).
 		For(&admissionregistrationv1.ValidatingAdmissionPolicy{}).
-		Complete(reconcile.AsReconciler[*admissionregistrationv1.ValidatingAdmissionPolicy](c, r))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*admissionregistrationv1.ValidatingAdmissionPolicy](c, r)))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

@@ -38,7 +38,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 	return loop.New(mgr, Name, workers).
 		For(&corev1.Pod{}, loop.Only(loop.Where(hasEphemeral), never)).
 		Watches(&corev1.PersistentVolumeClaim{}, loop.ToRequests(podsOf), loop.Only(loop.Deletions())).
-		Complete(reconcile.AsReconciler[*corev1.Pod](c, &controller{client: c, recorder: recorder}))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.Pod](c, &controller{client: c, recorder: recorder})))
 }
 
 func hasEphemeral(pod *corev1.Pod) bool {

@@ -58,7 +58,7 @@ func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorde
 		Watches(&corev1.PersistentVolumeClaim{}, loop.ToRequests(volumeOf)).
 		Watches(&corev1.PersistentVolume{}, loop.ToRequests(r.onVolume)).
 		Watches(&storagev1.StorageClass{}, loop.ToRequests(r.onClass)).
-		Complete(r)
+		Complete(loop.Contained(Name, r))
 }
 
 func volumeOf(_ context.Context, o client.Object) []reconcile.Request {

@@ -37,7 +37,7 @@ func Register(mgr manager.Manager, c client.Client) error {
 	return loop.New(mgr, Name, workers).
 		For(&corev1.PersistentVolumeClaim{}).
 		Watches(&corev1.Pod{}, loop.ToRequests(claimsOf), loop.Only(loop.Changed(finished))).
-		Complete(reconcile.AsReconciler[*corev1.PersistentVolumeClaim](c, &controller{client: c}))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.PersistentVolumeClaim](c, &controller{client: c})))
 }
 
 // AddIndexes indexes Pods by the claims that they name. Call once for each manager, before any informer is started.

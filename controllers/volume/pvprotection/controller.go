@@ -28,7 +28,7 @@ type controller struct{ client client.Client }
 func Register(mgr manager.Manager, c client.Client) error {
 	return loop.New(mgr, Name, workers).
 		For(&corev1.PersistentVolume{}).
-		Complete(reconcile.AsReconciler[*corev1.PersistentVolume](c, &controller{client: c}))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.PersistentVolume](c, &controller{client: c})))
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

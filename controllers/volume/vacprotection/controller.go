@@ -43,7 +43,7 @@ func Register(mgr manager.Manager, c client.Client) error {
 		Watches(&corev1.PersistentVolume{}, loop.ToRequests(func(_ context.Context, o client.Object) []reconcile.Request {
 			return requests(namedByVolume(o.(*corev1.PersistentVolume)))
 		}), loop.Only(loop.Changed(held))).
-		Complete(reconcile.AsReconciler[*storagev1.VolumeAttributesClass](c, &controller{client: c}))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*storagev1.VolumeAttributesClass](c, &controller{client: c})))
 }
 
 func requests(names []string) []reconcile.Request {
