@@ -3,21 +3,16 @@ package storage
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 
-	"google.golang.org/grpc/metadata"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
 	apistorage "k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/cacher"
 	"k8s.io/apiserver/pkg/storage/etcd3"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/coracle-k8s/coracle/registry/tee"
 )
 
 // open is the library's StorageDecorator: etcd, the tee and the watch cache above them, resuming watches above those, and
@@ -56,32 +51,6 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 			etcd.Close()
 		})
 	}, nil
-}
-
-// resuming serves a watch that begins before the watch cache does from etcd's own history, which reaches back to the last
-// compaction. So nobody needs to list again after a restart of the server; the watch cache alone answers 410 there.
-type resuming struct {
-	apistorage.Interface // the watch cache
-	etcd                 apistorage.Interface
-	cached               *tee.Source
-	bookmarks            *bookmarkClock
-}
-
-func (r *resuming) Watch(ctx context.Context, key string, o apistorage.ListOptions) (watch.Interface, error) {
-	from, err := strconv.ParseUint(o.ResourceVersion, 10, 64)
-	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
-	if oldest := r.cached.Oldest(); err == nil && from > 0 && !initial && (oldest == 0 || from < oldest) {
-		o.ProgressNotify = o.Predicate.AllowWatchBookmarks
-		return r.etcd.Watch(apart(ctx), key, o)
-	}
-	r.bookmarks.watched(ctx)
-	return r.Interface.Watch(ctx, key, o)
-}
-
-// apart keeps a watch off the stream that the watch caches have to etcd. When they ask there how far etcd is, it tells all
-// watches of the stream: also those without bookmarks, and one that has just begun before it is told what happened until then.
-func apart(ctx context.Context) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "source", "resumed")
 }
 
 // plainDecoder clears the kind of decoded objects, as conversion to an internal type would: the library leaves it in

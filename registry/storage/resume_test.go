@@ -118,3 +118,89 @@ func configMaps(t *testing.T, b *Backend) apistorage.Interface {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// watchCache stands for a watch cache, and tells from where it was watched.
+type watchCache struct {
+	apistorage.Interface
+	from chan string
+}
+
+func (c watchCache) Watch(ctx context.Context, key string, o apistorage.ListOptions) (watch.Interface, error) {
+	c.from <- o.ResourceVersion
+	return c.Interface.Watch(ctx, key, o)
+}
+
+// history tells when a watch of it is stopped.
+type history struct {
+	apistorage.Interface
+	stopped chan struct{}
+}
+
+func (h history) Watch(ctx context.Context, key string, o apistorage.ListOptions) (watch.Interface, error) {
+	w, err := h.Interface.Watch(ctx, key, o)
+	return stopping{w, h.stopped}, err
+}
+
+type stopping struct {
+	watch.Interface
+	stopped chan struct{}
+}
+
+func (s stopping) Stop() { s.Interface.Stop(); close(s.stopped) }
+
+// A watch from before a restart costs as much as others again once it has been told what it missed.
+func TestResumedWatchGoesOverToTheCache(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
+	defer cancel()
+	b, err := Embedded(ctx, t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	etcd := configMaps(t, b)
+	put := func(name string) string {
+		t.Helper()
+		o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "n"}}
+		if err := etcd.Create(ctx, "/configmaps/n/"+name, o, o, 0); err != nil {
+			t.Fatal(err)
+		}
+		return o.ResourceVersion
+	}
+	begin := put("a")
+	put("b")
+	last := put("c")
+	types, err := scheme.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := tee.New(types.Scheme, false).Source(&corev1.ConfigMap{}, etcd, apistorage.DefaultNamespaceScopedAttr)
+	if err := source.GetList(ctx, "/configmaps/", apistorage.ListOptions{Recursive: true, Predicate: apistorage.Everything}, &corev1.ConfigMapList{}); err != nil {
+		t.Fatal(err)
+	}
+	from, stopped := make(chan string, 1), make(chan struct{})
+	w, err := (&resuming{Interface: watchCache{etcd, from}, etcd: history{etcd, stopped}, cached: source, bookmarks: newBookmarkClock()}).
+		Watch(ctx, "/configmaps/", apistorage.ListOptions{ResourceVersion: begin, Recursive: true, Predicate: apistorage.Everything})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	next := func(want string) {
+		t.Helper()
+		e := await.Receive(t, w.ResultChan(), "the event of "+want)
+		if o, ok := e.Object.(*corev1.ConfigMap); !ok || o.Name != want || e.Type != watch.Added {
+			t.Errorf("got %+v, not %s", e, want)
+		}
+	}
+	next("b")
+	next("c")
+	await.Receive(t, stopped, "the watch of history ended")
+	if at := await.Receive(t, from, "the cache was watched"); at != last {
+		t.Errorf("it goes on from %s, not %s", at, last)
+	}
+	put("d")
+	next("d")
+	w.Stop()
+	if e, more := <-w.ResultChan(); more {
+		t.Errorf("after its end: %+v", e)
+	}
+}
