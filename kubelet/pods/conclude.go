@@ -63,8 +63,10 @@ func (w *worker) erase(ctx context.Context, f facts) error {
 	if errs != nil {
 		return errs
 	}
-	if err := removal.Tree(w.podDir(f.pod)); err != nil || f.pod.Name == "" {
-		return err
+	if f.pod.Name != "" { // else it has no logs: their directory would have told
+		if err := removal.Tree(runtime.PodLogDir(w.PodLogsDir, f.pod)); err != nil {
+			return err
+		}
 	}
-	return removal.Tree(runtime.PodLogDir(w.PodLogsDir, f.pod))
+	return removal.Tree(w.podDir(f.pod)) // the last: it says that the logs are ours
 }

@@ -2,7 +2,9 @@ package pods
 
 import (
 	"context"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,20 +94,24 @@ func (m *Manager) look(ctx context.Context, all bool) {
 	}
 }
 
-// leftBehind names Pods that have files or a control group here.
+// leftBehind names Pods that have files or a control group here. Each has a directory of its own for as long as it has logs: in those of
+// Pods that have none, another kubelet of this machine may be writing.
 func (m *Manager) leftBehind() []runtime.PodRef {
-	var refs []runtime.PodRef
 	// A directory that cannot be read has nothing that could be removed.
-	entries, _ := os.ReadDir(m.PodLogsDir)
+	entries, _ := os.ReadDir(m.PodsDir)
+	ours := make(map[types.UID]runtime.PodRef, len(entries))
 	for _, e := range entries {
+		ours[types.UID(e.Name())] = runtime.PodRef{UID: types.UID(e.Name())}
+	}
+	logs, _ := os.ReadDir(m.PodLogsDir)
+	for _, e := range logs {
 		if parts := strings.Split(e.Name(), "_"); len(parts) == 3 {
-			refs = append(refs, runtime.PodRef{Namespace: parts[0], Name: parts[1], UID: types.UID(parts[2])})
+			if uid := types.UID(parts[2]); ours[uid].UID != "" {
+				ours[uid] = runtime.PodRef{Namespace: parts[0], Name: parts[1], UID: uid}
+			}
 		}
 	}
-	entries, _ = os.ReadDir(m.PodsDir)
-	for _, e := range entries {
-		refs = append(refs, runtime.PodRef{UID: types.UID(e.Name())})
-	}
+	refs := slices.Collect(maps.Values(ours))
 	for _, uid := range m.Resources.List() {
 		refs = append(refs, runtime.PodRef{UID: uid})
 	}

@@ -1,6 +1,8 @@
 package pods
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +53,27 @@ func TestRelistAsksTwoQuestionsWhereNothingChanged(t *testing.T) {
 		synctest.Wait()
 		if asked := n.runtime.asked() - before; asked != 20 {
 			t.Errorf("%d lists were asked for in ten rounds, want 20", asked)
+		}
+	})
+}
+
+func TestLogsOfOtherKubeletsAreLeftAlone(t *testing.T) {
+	onNode(t, func(n *testNode) {
+		theirs, ours := filepath.Join(n.PodLogsDir, "default_web_theirs"), filepath.Join(n.PodLogsDir, "default_web_ours")
+		for _, dir := range []string{theirs, ours, filepath.Join(n.PodsDir, "ours")} {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(relistEvery + time.Minute)
+		synctest.Wait()
+		if _, err := os.Stat(theirs); err != nil {
+			t.Error(err)
+		}
+		for _, gone := range []string{ours, filepath.Join(n.PodsDir, "ours")} {
+			if _, err := os.Stat(gone); !os.IsNotExist(err) {
+				t.Errorf("%s is left: %v", gone, err)
+			}
 		}
 	})
 }
