@@ -51,19 +51,18 @@ func Start(ctx context.Context, o Options) (*Agent, error) {
 	id.client.changed = func() { a.way.renew(); a.proxyWay.renew() }
 	id.proxy.changed = a.proxyWay.renew
 	ctx, a.stop = context.WithCancel(ctx)
-	guard.Go("agent", func() { a.run(ctx) })
+	guard.GoThen("agent", func() error { a.run(ctx); return nil }, func(error) { close(a.ended) })
 	return a, nil
 }
 
 func (a *Agent) run(ctx context.Context) {
-	defer close(a.ended)
 	defer a.way.close()
 	defer a.proxyWay.close()
 	var parts guard.Group
 	defer parts.Wait()
 	all := append(node.New(a.options.Options, a.connect).Parts(), part.Part{Name: "certificates", Run: a.renewCertificates})
 	for _, p := range all {
-		parts.Go(p.Name, func() { p.KeepRunning(ctx) })
+		parts.Keep(ctx, p.Name, p.KeepRunning)
 	}
 }
 
@@ -92,6 +91,9 @@ func (a *Agent) connect(ctx context.Context) (*node.API, error) {
 	}
 	facts, err := learn(ctx, client, a.options.DataDir)
 	if err != nil {
+		return nil, err
+	}
+	if err := outside(facts, a.options.IP, a.options.Server); err != nil {
 		return nil, err
 	}
 	proxy, err := a.proxyWay.client("")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,6 +47,22 @@ func learn(ctx context.Context, client kubernetes.Interface, dataDir string) (bo
 		case <-time.After(pause):
 		}
 	}
+}
+
+// outside returns an error if this machine or the server has an address of the cluster's own: here it would lead to a Pod or a Service.
+func outside(c bootstrap.Cluster, machine, server string) error {
+	at, err := url.Parse(server)
+	if err != nil {
+		return fmt.Errorf("reading the server's URL: %w", err)
+	}
+	for _, network := range []netip.Prefix{c.PodCIDR, c.ServiceCIDR} {
+		for whose, address := range map[string]string{"this machine's address": machine, "the server's address": at.Hostname()} {
+			if a, err := netip.ParseAddr(address); err == nil && network.Contains(a.Unmap()) { // of a name nobody knows
+				return fmt.Errorf("%s, %s, lies within %s, which the cluster uses itself", whose, a, network)
+			}
+		}
+	}
+	return nil
 }
 
 func ask(ctx context.Context, client kubernetes.Interface, file string) (bootstrap.Cluster, error) {

@@ -235,6 +235,9 @@ func (o *Options) checkCIDRs() error {
 	if pods.Overlaps(services) {
 		return fmt.Errorf("--cluster-cidr and --service-cidr overlap: %s, %s", pods, services)
 	}
+	if o.ControlPlaneOnly { // nothing here uses these networks; a node that joins looks for itself
+		return nil
+	}
 	for _, n := range []netip.Prefix{pods, services} {
 		if n.Contains(netip.MustParseAddr(o.NodeIP).Unmap()) {
 			return fmt.Errorf("--node-ip: %s lies within %s, which the cluster uses itself", o.NodeIP, n)

@@ -31,6 +31,7 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"Service network too small", Options{ServiceCIDR: "10.96.0.0/29"}, "--service-cidr"},
 		{"networks overlap", Options{ClusterCIDR: "10.96.0.0/12"}, "overlap"},
 		{"node within the Pod network", Options{NodeIP: "10.244.3.4"}, "--node-ip"},
+		{"a server without a node within a network like the Pods'", Options{NodeIP: "10.244.3.4", ControlPlaneOnly: true}, ""},
 		{"node name with a space", Options{NodeName: "my node"}, "--node-name"},
 		{"node name too long for a label", Options{NodeName: strings.Repeat("n", 64)}, "--node-name"},
 		{"the host's name where there is no node", Options{NodeName: "my_host", ControlPlaneOnly: true}, ""},
