@@ -10,10 +10,14 @@ import (
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // ofPod is how the container runtime interface names sandboxes, containers, their snapshots, and the leases of sandboxes.
 var ofPod = regexp.MustCompile("^[0-9a-f]{64}$")
+
+// madeForPods is the label of all containers that the container runtime interface makes.
+const madeForPods = "io.cri-containerd.kind"
 
 // Sweep removes what was made for Pods before a time and is none of the known sandboxes and containers. A call that failed because the
 // disk was full, or that its process did not outlive, leaves such things: the container runtime interface neither lists nor removes
@@ -52,6 +56,9 @@ func Sweep(ctx context.Context, socket string, before time.Time, known func(cont
 	}
 	for i := range containers {
 		id := containers[i].ID
+		if containers[i].Labels[madeForPods] == "" {
+			continue // somebody's own, by another client of this containerd
+		}
 		forget("container", id, containers[i].CreatedAt, func() error { return removeUnknown(ctx, c, id) })
 	}
 	for _, s := range sandboxes {
@@ -63,8 +70,24 @@ func Sweep(ctx context.Context, socket string, before time.Time, known func(cont
 	return errors.Join(failed...)
 }
 
+// endings is how often, and after which pauses, a container is ended: the shim of a Pod goes with its last container, sometimes before it has
+// answered, and then it takes containerd a moment to know.
+var endings = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Steps: 6}
+
 // removeUnknown ends what runs of a container and removes it.
 func removeUnknown(ctx context.Context, c *containerd.Client, id string) error {
+	var last error
+	err := wait.ExponentialBackoffWithContext(ctx, endings, func(ctx context.Context) (bool, error) {
+		last = endUnknown(ctx, c, id)
+		return last == nil || errdefs.IsNotFound(last), nil
+	})
+	if err != nil && last == nil {
+		return err
+	}
+	return last
+}
+
+func endUnknown(ctx context.Context, c *containerd.Client, id string) error {
 	container, err := c.LoadContainer(ctx, id)
 	if err != nil {
 		return err
