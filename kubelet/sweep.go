@@ -9,56 +9,85 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
-// sweepPause is between a failure in the runtime and a look at what it left, and between tries.
-const sweepPause = 10 * time.Second
+const (
+	// sweepPause is between a failure in the runtime and a look at what it left, and between tries.
+	sweepPause = 10 * time.Second
+	// sweepRest is between calls that did not fail and a look at what was left nevertheless, as by shims that were killed.
+	sweepRest = 40 * time.Second
+)
 
 // Sweep removes what the runtime made for Pods before a time and that is not known. known is to be asked after looking.
 type Sweep func(ctx context.Context, before time.Time, known func(context.Context) (map[string]bool, error)) error
 
-// sweeper removes what calls that failed left in the runtime: once at the start, as an earlier process may not have outlived its calls,
-// and soon after each failure.
+// sweeper removes what is left in the runtime: once at the start, as an earlier process may not have outlived its calls, soon after each
+// call that failed, and a while after others. Where nothing happens it does nothing.
 type sweeper struct {
 	calls  *runtime.Whole
 	failed chan struct{}
+	ended  chan struct{}
 	sweep  Sweep
 }
 
 func newSweeper(calls *runtime.Whole, sweep Sweep) *sweeper {
-	s := &sweeper{calls: calls, failed: make(chan struct{}, 1), sweep: sweep}
-	calls.Failed = s.poke
+	s := &sweeper{calls: calls, failed: make(chan struct{}, 1), ended: make(chan struct{}, 1), sweep: sweep}
+	calls.Ended = func(err error) {
+		poke(s.ended)
+		if err != nil {
+			poke(s.failed)
+		}
+	}
 	return s
 }
 
-func (s *sweeper) poke() {
+func poke(c chan struct{}) {
 	select {
-	case s.failed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 // run sweeps until ctx ends.
 func (s *sweeper) run(ctx context.Context) {
-	s.poke()
+	poke(s.failed)
 	for {
+		rest := time.Duration(0)
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.ended:
+			rest = sweepRest - sweepPause
 		case <-s.failed:
+		}
+		if rest > 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.failed:
+			case <-time.After(rest):
+			}
+		}
+		select { // calls that have ended by now are seen to
+		case <-s.ended:
+		default:
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(sweepPause):
 		}
-		// What was begun a moment ago may go on in the runtime, though the call has failed.
-		before := s.calls.Before()
-		if latest := time.Now().Add(-sweepPause / 2); latest.Before(before) {
-			before = latest
-		}
-		if err := s.sweep(ctx, before, s.known); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Removing what is left in the runtime by calls that failed, trying again", "after", sweepPause)
-			s.poke()
-		}
+		s.once(ctx)
+	}
+}
+
+func (s *sweeper) once(ctx context.Context) {
+	// What was begun a moment ago may go on in the runtime, though the call has failed.
+	before := s.calls.Before()
+	if latest := time.Now().Add(-sweepPause / 2); latest.Before(before) {
+		before = latest
+	}
+	if err := s.sweep(ctx, before, s.known); err != nil && ctx.Err() == nil {
+		klog.FromContext(ctx).Error(err, "Removing what is left in the runtime, trying again", "after", sweepPause)
+		poke(s.failed)
 	}
 }
 

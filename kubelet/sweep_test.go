@@ -71,5 +71,6 @@ func TestSweepsFollowTheStartAndFailures(t *testing.T) {
 			t.Errorf("a sweep beside a call that began at %s is of what was before %s", began, last)
 		}
 		time.Sleep(time.Hour)
+		swept("a while after a call that did not fail", 6)
 	})
 }

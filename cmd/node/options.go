@@ -123,9 +123,9 @@ func (o *Options) sweep() kubelet.Sweep {
 	if o.RuntimeEndpoint != "" {
 		return nil
 	}
-	socket := o.runtimeEndpoint()
+	config := o.containerd()
 	return func(ctx context.Context, before time.Time, known func(context.Context) (map[string]bool, error)) error {
-		return containerd.Sweep(ctx, socket, before, known)
+		return containerd.Sweep(ctx, config, before, known)
 	}
 }
 

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ func TestSweepRemovesWhatNobodyKnows(t *testing.T) {
 	n.join(t)
 	sandbox, container := n.pod(t, "known")
 	_, lost := n.pod(t, "lost")
+	_, killed := n.pod(t, "killed")
+	killShimOf(t, killed)
 	c, err := client.New(n.Endpoint(), client.WithDefaultNamespace("k8s.io"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +38,7 @@ func TestSweepRemovesWhatNobodyKnows(t *testing.T) {
 	}
 	sweep := func(before time.Time) {
 		t.Helper()
-		if err := containerd.Sweep(t.Context(), n.Endpoint(), before, known); err != nil {
+		if err := containerd.Sweep(t.Context(), n.config, before, known); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,10 +46,16 @@ func TestSweepRemovesWhatNobodyKnows(t *testing.T) {
 	if len(processesOf(lost)) == 0 || !slices.Contains(held(t, c), begun) {
 		t.Fatal("what may be being made was removed")
 	}
-	sweep(time.Now())
-	sweep(time.Now())
-	if left := processesOf(lost); len(left) > 0 {
-		t.Errorf("processes of a container that nobody knows are left: %v", left)
+	state := containerd.StateDir(n.config.DataDir)
+	eventually(t, "but one shim's socket is gone", func() bool { // a shim that was alive ends by and by
+		sweep(time.Now())
+		return len(glob(t, filepath.Join(state, "s", "*"))) == 1
+	})
+	if left := append(processesOf(lost), processesOf(killed)...); len(left) > 0 {
+		t.Errorf("processes of containers that nobody knows are left: %v", left)
+	}
+	if records := glob(t, filepath.Join(state, "runc", "*", "*")); len(records) != 2 {
+		t.Errorf("records of runc are %v, want two", records)
 	}
 	if _, err := c.LoadContainer(t.Context(), lost); err == nil {
 		t.Error("the record of a container that nobody knows is left")

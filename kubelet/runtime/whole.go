@@ -16,8 +16,8 @@ const linger = 10 * time.Second
 // what neither it nor the runtime's lists know of. It knows when calls of those under way began.
 type Whole struct {
 	cri.RuntimeService
-	// Failed is told of each of these calls that failed; it must not block. May be nil.
-	Failed func()
+	// Ended is told of each of these calls, and must not block. May be nil.
+	Ended func(err error)
 
 	mu    sync.Mutex
 	calls map[*time.Time]bool // when those under way began
@@ -55,8 +55,8 @@ func (w *Whole) begin(ctx context.Context) (context.Context, func(error)) {
 		w.mu.Lock()
 		delete(w.calls, &began)
 		w.mu.Unlock()
-		if err != nil && w.Failed != nil {
-			w.Failed()
+		if w.Ended != nil {
+			w.Ended(err)
 		}
 	}
 }

@@ -38,7 +38,11 @@ func TestWhatIsGivenUpIsStillMadeWhole(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				failed := 0
 				w := NewWhole(slow{takes: tt.takes})
-				w.Failed = func() { failed++ }
+				w.Ended = func(err error) {
+					if err != nil {
+						failed++
+					}
+				}
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				began := time.Now()

@@ -189,6 +189,11 @@ func (t processTree) inits(l layout) []int {
 // recorded are the first processes of containers that runc has in its records and that live.
 func (t processTree) recorded(runtimeState string) []int {
 	files, _ := filepath.Glob(filepath.Join(runtimeState, "*", "*", "state.json"))
+	return t.recordedIn(files...)
+}
+
+// recordedIn are those of such records.
+func (t processTree) recordedIn(files ...string) []int {
 	var pids []int
 	for _, file := range files {
 		content, err := os.ReadFile(file)

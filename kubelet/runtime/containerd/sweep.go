@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"time"
 
@@ -20,12 +21,13 @@ var ofPod = regexp.MustCompile("^[0-9a-f]{64}$")
 const madeForPods = "io.cri-containerd.kind"
 
 // Sweep removes what was made for Pods before a time and is none of the known sandboxes and containers. A call that failed because the
-// disk was full, or that its process did not outlive, leaves such things: the container runtime interface neither lists nor removes
-// them. Nothing of what began before that time may be under way. known is asked after looking.
-func Sweep(ctx context.Context, socket string, before time.Time, known func(context.Context) (map[string]bool, error)) error {
-	c, err := containerd.New(socket, containerd.WithDefaultNamespace(namespace))
+// disk was full, or that its process did not outlive, and a shim that was killed leave such things: the container runtime interface neither
+// lists nor removes them. Nothing of what began before that time may be under way. known is asked after looking.
+func Sweep(ctx context.Context, config Config, before time.Time, known func(context.Context) (map[string]bool, error)) error {
+	l := newLayout(config.withDefaults())
+	c, err := containerd.New(l.socket, containerd.WithDefaultNamespace(namespace))
 	if err != nil {
-		return fmt.Errorf("reaching containerd on %s: %w", socket, err)
+		return fmt.Errorf("reaching containerd on %s: %w", l.socket, err)
 	}
 	defer c.Close()
 	containers, err := c.ContainerService().List(ctx)
@@ -40,6 +42,7 @@ func Sweep(ctx context.Context, socket string, before time.Time, known func(cont
 	if err != nil {
 		return fmt.Errorf("listing records of sandboxes: %w", err)
 	}
+	traces := tracesIn(l)
 	names, err := known(ctx)
 	if err != nil {
 		return err
@@ -50,7 +53,7 @@ func Sweep(ctx context.Context, socket string, before time.Time, known func(cont
 		if names[id] || !ofPod.MatchString(id) || !made.Before(before) && !made.After(time.Now()) {
 			return
 		}
-		if err := remove(); err != nil && !errdefs.IsNotFound(err) {
+		if err := remove(); err != nil && !errdefs.IsNotFound(err) && !errors.Is(err, fs.ErrNotExist) {
 			failed = append(failed, fmt.Errorf("removing %s %s, which nobody knows: %w", kind, id, err))
 		}
 	}
@@ -67,7 +70,10 @@ func Sweep(ctx context.Context, socket string, before time.Time, known func(cont
 	for l, id := range held {
 		forget("a lease of", id, l.made, func() error { return c.LeasesService().Delete(ctx, leases.Lease{ID: l.id}) })
 	}
-	return errors.Join(failed...)
+	for _, t := range traces {
+		forget("what runc knows of", t.id, t.made, t.remove)
+	}
+	return errors.Join(append(failed, removeSockets(l, before))...)
 }
 
 // endings is how often, and after which pauses, a container is ended: the shim of a Pod goes with its last container, sometimes before it has
@@ -94,7 +100,11 @@ func endUnknown(ctx context.Context, c *containerd.Client, id string) error {
 	}
 	task, err := container.Task(ctx, nil)
 	if err == nil {
-		_, err = task.Delete(ctx, containerd.WithProcessKill)
+		if _, err = task.Delete(ctx, containerd.WithProcessKill); err != nil { // it may have ended with its shim meanwhile
+			if _, gone := container.Task(ctx, nil); errdefs.IsNotFound(gone) {
+				err = nil
+			}
+		}
 	}
 	if err != nil && !errdefs.IsNotFound(err) {
 		return err
