@@ -139,12 +139,14 @@ func (w *world) removeAll() {
 // left are the things on a node that Pods leave behind where nobody clears them away: a kind, and a script that lists them.
 var left = []struct{ kind, script string }{
 	{"process", `for p in /proc/[0-9]*; do [ -e $p/exe ] && echo "$(cat $p/comm)"; done | grep -v -e '^sh$' -e '^cat$' -e '^grep$' -e '^sort$' || true`},
-	{"mount", `cut -d' ' -f2 /proc/self/mounts`},
+	{"mount", `cut -d' ' -f2 /proc/self/mounts | grep -e ^/run/ -e ^/var/ -e /ch[0-9]`},
 	{"address", `ip -o addr | awk '{print $2, $4}' | grep -v ' fe80:'`},
 	{"network namespace", `ls /run/netns /var/run/netns 2>/dev/null | sort -u`},
 	{"rule", `for t in nat filter mangle; do iptables-save -t $t; done | grep '^-A'`},
 	{"directory of a Pod", `ls -d /var/lib/kubelet/pods/* /var/log/pods/* /var/log/containers/* 2>/dev/null || true`},
 	{"address given", `find /var/lib/cni -type f 2>/dev/null || true`},
+	// Files of etcd and of images are numbered, and stay.
+	{"file", `find $DATA /run/coracle /etc/cni -not -type d -not -path '*/etcd/*' -not -path '*/snapshots/*' 2>/dev/null || true`},
 }
 
 // traces are what there is on all nodes: "node kind: thing".
@@ -153,7 +155,7 @@ func (w *world) traces() map[string]bool {
 	all := map[string]bool{}
 	for _, n := range w.Nodes {
 		for _, l := range left {
-			out, err := w.on(n, l.script)
+			out, err := w.on(n, strings.ReplaceAll(l.script, "$DATA", n.DataDir()))
 			if err != nil {
 				w.t.Fatalf("looking for each %s on %s: %v", l.kind, n.Name, err)
 			}
@@ -162,6 +164,13 @@ func (w *world) traces() map[string]bool {
 			}
 		}
 		for _, thing := range append(cgroups(n), snapshots(n)...) {
+			all[n.Name+" has a "+thing] = true
+		}
+		things, err := w.inRuntime(n)
+		if err != nil {
+			w.t.Fatalf("looking into the runtime of %s: %v", n.Name, err)
+		}
+		for _, thing := range things {
 			all[n.Name+" has a "+thing] = true
 		}
 	}
@@ -219,7 +228,45 @@ func (w *world) leavesNothing(before map[string]bool) {
 		}
 		return nil
 	})
-	goroutines, err := w.client.Discovery().RESTClient().Get().AbsPath("/debug/pprof/goroutine").Param("debug", "1").DoRaw(w.t.Context())
-	first, _, _ := strings.Cut(string(goroutines), "\n")
-	w.t.Logf("in the end: %s, %v", first, err)
+}
+
+// goroutines counts those of the server, and of its agents by way of it.
+func (w *world) goroutines() (counts map[string]int, err error) {
+	counts = map[string]int{}
+	for _, n := range w.Nodes {
+		path := "/metrics"
+		if !n.Server() {
+			path = "/api/v1/nodes/" + n.Name + "/proxy" + path
+		}
+		metrics, err := w.client.Discovery().RESTClient().Get().AbsPath(path).DoRaw(w.t.Context())
+		if err != nil {
+			return nil, err
+		}
+		_, after, _ := strings.Cut(string(metrics), "\ngo_goroutines ")
+		var count int
+		if _, err := fmt.Sscan(after, &count); err != nil {
+			return nil, fmt.Errorf("goroutines of %s: %w", n.Name, err)
+		}
+		counts[n.Name] = count
+	}
+	return counts, nil
+}
+
+// some goroutines are of connections and watches that come and go: no Pod leaves so many.
+const some = 150
+
+// leavesNoGoroutines waits until there are about as many as there were. Those of processes that have ended since do not count.
+func (w *world) leavesNoGoroutines(before map[string]int) {
+	w.t.Helper()
+	w.soon("no goroutines are left over", func(context.Context) error {
+		now, err := w.goroutines()
+		for name, count := range now {
+			if count > before[name]+some {
+				err = errors.Join(err, fmt.Errorf("%s has %d, and had %d", name, count, before[name]))
+			}
+		}
+		return err
+	})
+	now, _ := w.goroutines()
+	w.t.Logf("goroutines before: %v, now: %v", before, now)
 }

@@ -40,6 +40,10 @@ func TestClusterOutlivesAttacks(t *testing.T) {
 	t.Logf("the seed is %d: make chaos ARGS='-chaos.seed=%[1]d'", *seed)
 	w := newWorld(t)
 	before := w.traces()
+	goroutines, err := w.goroutines()
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.attack(rand.New(rand.NewPCG(*seed, 0)))
 	if t.Failed() {
 		return
@@ -48,6 +52,7 @@ func TestClusterOutlivesAttacks(t *testing.T) {
 	w.load.check(t, w.client)
 	w.removeAll()
 	w.leavesNothing(before)
+	w.leavesNoGoroutines(goroutines)
 }
 
 // attack uses the cluster and attacks it meanwhile. When it returns, neither happens any more, and coracle runs on all nodes.
