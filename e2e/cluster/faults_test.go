@@ -143,16 +143,21 @@ func use(t *testing.T, client kubernetes.Interface) (stop func()) {
 // node makes a Node on which Pods can be placed. Nothing runs there.
 func node(t *testing.T, client kubernetes.Interface) {
 	t.Helper()
-	n, err := client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "nowhere"}}, metav1.CreateOptions{})
-	if err != nil {
+	nodes := client.CoreV1().Nodes()
+	if _, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "nowhere"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	room := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("64Gi"), corev1.ResourcePods: resource.MustParse("10000")}
-	n.Status.Capacity, n.Status.Allocatable = room, room
-	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now()}}
-	if _, err := client.CoreV1().Nodes().UpdateStatus(t.Context(), n, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	await.Until(t, "the node was ready", func() bool { // controllers write it too
+		n, err := nodes.Get(t.Context(), "nowhere", metav1.GetOptions{})
+		if err != nil {
+			return false
+		}
+		n.Status.Capacity, n.Status.Allocatable = room, room
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now()}}
+		_, err = nodes.UpdateStatus(t.Context(), n, metav1.UpdateOptions{})
+		return err == nil
+	})
 }
 
 func deployment(name string) *appsv1.Deployment {

@@ -84,7 +84,7 @@ func start(t *testing.T) *node {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is still mounted there ends with the namespaces
 	bring(t, filepath.Join(dir, "images"))
-	o := cluster.Options{DataDir: dir, HTTPSPort: -1, NodeName: nodeName, NodeIP: nodens.Address, AdvertiseAddress: nodens.Address, CgroupRoot: nodens.CgroupRoot()}
+	o := cluster.Options{DataDir: dir, HTTPSPort: -1, NodeName: nodeName, NodeIP: nodens.Address, AdvertiseAddress: nodens.Address, CgroupRoot: nodens.CgroupRoot(), EvictionHard: nodens.Pressure}
 	if err := o.Complete(); err != nil {
 		t.Fatal(err)
 	}
