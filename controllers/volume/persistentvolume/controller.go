@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	api "github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/controllers/loop"
 	"github.com/coracle-k8s/coracle/controllers/volume/matching"
 )
@@ -79,7 +80,11 @@ func (r *controller) onVolume(ctx context.Context, o client.Object) []reconcile.
 }
 
 func (r *controller) onClass(ctx context.Context, o client.Object) []reconcile.Request {
-	return r.wishing(ctx, ofClass(o.GetName()))
+	wishes := []string{ofClass(o.GetName())}
+	if api.IsDefaultClass(o.(*storagev1.StorageClass)) {
+		wishes = append(wishes, ofClass(""))
+	}
+	return r.wishing(ctx, wishes...)
 }
 
 // wishing are the claims without a volume that wait for one of these.
@@ -159,7 +164,36 @@ func (r *controller) bindAny(ctx context.Context, claim *corev1.PersistentVolume
 	if chosen != nil {
 		return r.bind(ctx, claim, chosen)
 	}
+	if given, err := r.giveClass(ctx, claim); given || err != nil {
+		return err // that wakes us
+	}
 	return errors.Join(r.ask(ctx, claim, class, lazy), r.writeClaimStatus(ctx, claim, nil, corev1.ClaimPending))
+}
+
+// giveClass gives a claim that says nothing of a class, and for which there is no volume, the default one: there was none when it was made.
+// https://kubernetes.io/docs/concepts/storage/persistent-volumes/#retroactive-default-storageclass-assignment
+func (r *controller) giveClass(ctx context.Context, claim *corev1.PersistentVolumeClaim) (given bool, err error) {
+	if volume.PersistentVolumeClaimHasClass(claim) {
+		return false, nil
+	}
+	var list storagev1.StorageClassList
+	if err := r.client.List(ctx, &list); err != nil {
+		return false, fmt.Errorf("listing storage classes: %w", err)
+	}
+	all := make([]*storagev1.StorageClass, len(list.Items))
+	for i := range list.Items {
+		all[i] = &list.Items[i]
+	}
+	class := api.DefaultClass(all)
+	if class == nil {
+		return false, nil
+	}
+	changed := claim.DeepCopy()
+	changed.Spec.StorageClassName = &class.Name
+	if err := r.client.Update(ctx, changed); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("giving claim %s the default class: %w", client.ObjectKeyFromObject(claim), err)
+	}
+	return true, nil
 }
 
 // classOf is the claim's class, nil if there is none.

@@ -128,6 +128,47 @@ func expectEvent(t *testing.T, recorder *events.FakeRecorder, want string) {
 	}
 }
 
+func TestClaimsThatSayNothingGetTheDefaultClassLater(t *testing.T) {
+	silent := func(c *corev1.PersistentVolumeClaim) { c.Spec.StorageClassName = nil }
+	none := func(v *corev1.PersistentVolume) { v.Spec.StorageClassName = "" }
+	standard := class(storagev1.VolumeBindingImmediate)
+	metav1.SetMetaDataAnnotation(&standard.ObjectMeta, "storageclass.kubernetes.io/is-default-class", "true")
+	for name, test := range map[string]struct {
+		claim   *corev1.PersistentVolumeClaim
+		objects []client.Object
+		want    *string
+	}{
+		"the default class comes":       {pvc(silent), []client.Object{standard}, ptr.To("fast")},
+		"a class that is not marked":    {pvc(silent), []client.Object{class(storagev1.VolumeBindingImmediate)}, nil},
+		"a volume without a class":      {pvc(silent), []client.Object{standard, pv("v", "9Gi", none)}, nil},
+		"no class on purpose":           {pvc(func(c *corev1.PersistentVolumeClaim) { c.Spec.StorageClassName = ptr.To("") }), []client.Object{standard}, ptr.To("")},
+		"a volume of the default class": {pvc(silent), []client.Object{standard, pv("v", "9Gi")}, ptr.To("fast")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &controller{recorder: events.NewFakeRecorder(5), client: fake.NewClientBuilder().WithObjects(test.claim).WithObjects(test.objects...).
+				WithStatusSubresource(test.claim, &corev1.PersistentVolume{}).
+				WithIndex(&corev1.PersistentVolume{}, byTaker, takerOf).WithIndex(&corev1.PersistentVolumeClaim{}, byWish, wishOf).Build()}
+			if _, err := r.Reconcile(t.Context(), loop.Request("ns", "c")); err != nil {
+				t.Fatal(err)
+			}
+			var claim corev1.PersistentVolumeClaim
+			if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(test.claim), &claim); err != nil {
+				t.Fatal(err)
+			}
+			if got := claim.Spec.StorageClassName; (got == nil) != (test.want == nil) || ptr.Deref(got, "") != ptr.Deref(test.want, "") {
+				t.Errorf("its class is %v, want %v", got, test.want)
+			}
+			if test.want != nil && *test.want != "" && len(r.onClass(t.Context(), standard)) != 1 {
+				t.Error("the claim is not woken by the class that it has")
+			}
+		})
+	}
+	r := &controller{client: fake.NewClientBuilder().WithObjects(pvc(silent)).WithIndex(&corev1.PersistentVolumeClaim{}, byWish, wishOf).Build()}
+	if len(r.onClass(t.Context(), standard)) != 1 || len(r.onClass(t.Context(), class(storagev1.VolumeBindingImmediate))) != 0 {
+		t.Error("the default class wakes who says nothing of a class, and no other does")
+	}
+}
+
 func TestAFreeVolumeWakesWhoMayGetIt(t *testing.T) {
 	other := pvc(func(c *corev1.PersistentVolumeClaim) { c.Name, c.Spec.StorageClassName = "other", ptr.To("slow") })
 	bound := pvc(func(c *corev1.PersistentVolumeClaim) { c.Name, c.Status.Phase = "bound", corev1.ClaimBound })
