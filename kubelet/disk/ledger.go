@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"sync"
 	"time"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -100,7 +102,11 @@ func (l *Ledger) Run(ctx context.Context) {
 					continue
 				}
 				began := time.Now()
-				used, err := l.of(ctx, dir)
+				var used Usage
+				err := guard.Call("measuring a directory", func() (err error) { // who asks waits for the round's end
+					used, err = l.of(ctx, dir)
+					return err
+				})
 				if ctx.Err() != nil {
 					return
 				}

@@ -124,3 +124,21 @@ func TestWhatCannotBeMeasuredIsLeftOut(t *testing.T) {
 		}
 	})
 }
+
+func TestAPanicIsOfOneDirectory(t *testing.T) {
+	withLedger(t, nil, func(t *testing.T, l *Ledger, w *walks) {
+		of := l.of
+		l.of = func(ctx context.Context, dir string) (Usage, error) {
+			if dir == "malformed" {
+				panic(dir)
+			}
+			return of(ctx, dir)
+		}
+		for range 2 {
+			if got := l.Ask(t.Context(), []string{"malformed", "a"}); len(got) != 1 || got["a"].Bytes == 0 {
+				t.Errorf("got %v, want that of a", got)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}

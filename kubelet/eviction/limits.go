@@ -9,6 +9,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
 
@@ -45,13 +46,18 @@ func (e *Evictor) checkLimits(ctx context.Context) {
 		if priority(pod) >= systemCritical {
 			continue
 		}
-		held, err := e.hold(ctx, pod, hasDiskLimit(pod))
+		err := guard.Call("looking at what a Pod outgrows", func() error { // the others are looked at all the same
+			held, err := e.hold(ctx, pod, hasDiskLimit(pod))
+			if err != nil {
+				return err
+			}
+			if message := exceeded(pod, held); message != "" {
+				e.Evict(pod.UID, status.Verdict{Reason: reason, Message: message, Warning: true, Immediate: true})
+			}
+			return nil
+		})
 		if err != nil {
 			klog.FromContext(ctx).V(2).Info("Measuring what a pod holds on disk", "pod", klog.KObj(pod), "error", err)
-			continue
-		}
-		if message := exceeded(pod, held); message != "" {
-			e.Evict(pod.UID, status.Verdict{Reason: reason, Message: message, Warning: true, Immediate: true})
 		}
 	}
 }

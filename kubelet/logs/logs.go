@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"k8s.io/klog/v2"
+
+	"github.com/coracle-k8s/coracle/guard"
 )
 
 const (
@@ -54,7 +56,8 @@ func (r *Rotator) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, l := range r.Running() {
-			if err := r.rotate(ctx, l, time.Now()); err != nil && ctx.Err() == nil {
+			err := guard.Call("rotating a log", func() error { return r.rotate(ctx, l, time.Now()) })
+			if err != nil && ctx.Err() == nil {
 				klog.FromContext(ctx).Error(err, "Rotating a log", "path", l.Path)
 			}
 		}
