@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,9 +35,12 @@ func (refusing) ListContainers(context.Context, *runtimeapi.ContainerFilter) ([]
 func TestSweepsFollowTheStartAndFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := runtime.NewWhole(refusing{})
+		var mu sync.Mutex
 		var befores []time.Time
 		var failure error
 		s := newSweeper(calls, func(ctx context.Context, before time.Time, known func(context.Context) (map[string]bool, error)) error {
+			mu.Lock()
+			defer mu.Unlock()
 			befores = append(befores, before)
 			if ids, err := known(ctx); err != nil || !ids["s"] || !ids["c"] {
 				t.Errorf("known are %v, %v", ids, err)
@@ -46,18 +50,26 @@ func TestSweepsFollowTheStartAndFailures(t *testing.T) {
 		go s.run(t.Context())
 		swept := func(what string, want int) {
 			t.Helper()
-			if synctest.Wait(); len(befores) != want {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if len(befores) != want {
 				t.Errorf("%s: %d sweeps, want %d", what, len(befores), want)
 			}
 		}
 		time.Sleep(time.Hour)
 		swept("at the start", 1)
-		failure = errors.New("full")
+		fail := func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			failure = err
+		}
+		fail(errors.New("full"))
 		_ = calls.StartContainer(t.Context(), "c")
 		_ = calls.StartContainer(t.Context(), "c")
 		time.Sleep(2*sweepPause + time.Second)
 		swept("after failures, and as one fails itself", 3)
-		failure = nil
+		fail(nil)
 		time.Sleep(time.Hour)
 		swept("when one has not failed", 4)
 
@@ -67,7 +79,10 @@ func TestSweepsFollowTheStartAndFailures(t *testing.T) {
 		_ = calls.StartContainer(t.Context(), "c")
 		time.Sleep(sweepPause)
 		swept("beside a call", 5)
-		if last := befores[4]; !last.Equal(began) {
+		mu.Lock()
+		last := befores[4]
+		mu.Unlock()
+		if !last.Equal(began) {
 			t.Errorf("a sweep beside a call that began at %s is of what was before %s", began, last)
 		}
 		time.Sleep(time.Hour)
