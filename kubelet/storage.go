@@ -19,6 +19,7 @@ type storage struct {
 	*parts
 	podsDir, podLogsDir string
 	ledger              *disk.Ledger
+	spaces              disk.Spaces // of volumes that are not of this node's own disk
 
 	mu sync.Mutex
 	// layers are the directories of containers' own files, by container. They stay where they are.
@@ -54,7 +55,7 @@ func (s *storage) of(ctx context.Context, pods []*corev1.Pod) map[types.UID]serv
 		}
 		for i := range pod.Spec.Volumes {
 			v := &pod.Spec.Volumes[i]
-			if found, ok := volumeUsage(s.parts, pod.UID, v, known); ok {
+			if found, ok := s.volume(ctx, pod.UID, v, known); ok {
 				held.Volumes[v.Name] = found
 			}
 		}
@@ -89,19 +90,19 @@ func (s *storage) findLayers(ctx context.Context, pods []*corev1.Pod) map[types.
 	return out
 }
 
-// volumeUsage is what a volume holds: one that is made here what is known of its directory, a local PersistentVolume all that is on its
-// file system. Of others nothing is known.
-func volumeUsage(p *parts, pod types.UID, v *corev1.Volume, known map[string]disk.Usage) (server.Volume, bool) {
-	if dir := p.volumes.Dir(pod, v); dir != "" {
+// volume is what a volume holds: one that is made here what is known of its directory, a local PersistentVolume all that is on its file
+// system. Of others nothing is known, nor of one whose file system does not answer.
+func (s *storage) volume(ctx context.Context, pod types.UID, v *corev1.Volume, known map[string]disk.Usage) (server.Volume, bool) {
+	if dir := s.volumes.Dir(pod, v); dir != "" {
 		used, ok := known[dir]
 		space, err := disk.SpaceOf(dir)
 		return server.Volume{Usage: used, Space: space}, ok && err == nil
 	}
-	dir := p.volumes.Local(pod, v.Name)
+	dir := s.volumes.Local(pod, v.Name)
 	if dir == "" {
 		return server.Volume{}, false
 	}
-	space, err := disk.SpaceOf(dir)
+	space, err := s.spaces.Of(ctx, dir)
 	used := disk.Usage{Bytes: space.Used, Inodes: space.InodesUsed, At: space.At}
 	return server.Volume{Usage: used, Space: space}, err == nil
 }
