@@ -12,7 +12,7 @@ import (
 )
 
 func TestOnlyHealthAndVersionAreAnonymous(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	client := &http.Client{Timeout: await.Limit, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for path, want := range map[string]int{
 		"/healthz": 200, "/livez": 200, "/readyz": 200, "/version": 200,
@@ -31,7 +31,7 @@ func TestOnlyHealthAndVersionAreAnonymous(t *testing.T) {
 }
 
 func TestHeadersDoNotNameUsers(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	client := &http.Client{Timeout: await.Limit, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for header, value := range map[string]string{
 		"X-Remote-User": "system:admin", "Impersonate-User": "system:admin", "Authorization": "Bearer x",
@@ -51,7 +51,7 @@ func TestHeadersDoNotNameUsers(t *testing.T) {
 }
 
 func TestHealthAndIssuerArePathsToGet(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	of := func(name string, groups ...string) *http.Client {
 		t.Helper()
 		transport, err := rest.TransportFor(asConfig(t, r, name, groups...))

@@ -52,6 +52,7 @@ func (o *other) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestAggregatedServersAreAsked(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	far := &other{users: map[string]string{}}
 	s := httptest.NewUnstartedServer(far)

@@ -9,6 +9,7 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -48,7 +49,7 @@ func defineBoats(t *testing.T, r *apitest.Running) {
 		},
 	}
 	ctx, definitions := apitest.Context(t), apiextensions.NewForConfigOrDie(r.Config(t)).ApiextensionsV1().CustomResourceDefinitions()
-	if _, err := definitions.Create(ctx, definition, metav1.CreateOptions{}); err != nil {
+	if _, err := definitions.Create(ctx, definition, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
 	eventually(t, "the custom resource is served", func() bool {
@@ -76,7 +77,7 @@ func boat(name, hull string) *unstructured.Unstructured {
 }
 
 func TestCustomResourcesAreServed(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	defineBoats(t, r)
 	ctx, all := apitest.Context(t), dynamic.NewForConfigOrDie(r.Config(t)).Resource(boats).Namespace("default")
 	if _, err := all.Create(ctx, boat("a", "willow"), metav1.CreateOptions{}); err != nil {
@@ -102,6 +103,7 @@ func TestCustomResourcesAreServed(t *testing.T) {
 }
 
 func TestCustomResourcesAreDescribed(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	get := func(path string) string {
 		answer, err := r.Client(t).CoreV1().RESTClient().Get().AbsPath(path).DoRaw(apitest.Context(t))
@@ -174,6 +176,7 @@ func shared(t *testing.T, r *apitest.Running, name string, groups ...string) cac
 }
 
 func TestCachesInTheProcessFollowCustomResources(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	defineBoats(t, r)
 	ctx, all := apitest.Context(t), dynamic.NewForConfigOrDie(r.Config(t)).Resource(boats).Namespace("default")

@@ -23,6 +23,7 @@ type served struct {
 }
 
 func TestDiscoveryEqualsUpstream(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	client := r.Client(t).Discovery()
 	_, lists, err := client.ServerGroupsAndResources()
@@ -37,6 +38,7 @@ func TestDiscoveryEqualsUpstream(t *testing.T) {
 }
 
 func TestAggregatedDiscoveryTellsTheSame(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	aggregated := r.Client(t).Discovery()
 	legacy := discovery.NewDiscoveryClientForConfigOrDie(r.Config(t)).WithLegacy()

@@ -39,6 +39,7 @@ func ask(t *testing.T, c *rest.Config, method, path string) (code int, body []by
 // A snapshot is had from the running server by its masters only, and makes its state again. Clients that have seen what came after it
 // list again and then see what there is.
 func TestSnapshotOfARunningServerIsRestored(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	address := freeAddress(t)
 	p := &apitest.Process{Dir: dir, Address: address}
@@ -112,6 +113,7 @@ func TestSnapshotOfARunningServerIsRestored(t *testing.T) {
 
 // A full database does not keep a server from starting, is seen, and is written to again after something has been deleted.
 func TestFullDatabaseIsSeenAndRecovers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	// The port stays: for another one Service kubernetes would have to be written.
 	small := func(c *server.Config) { c.EtcdQuota, c.AdvertisePort = 16<<20, 6443 }

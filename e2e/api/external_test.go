@@ -48,6 +48,7 @@ func external(t *testing.T) string {
 }
 
 func TestServersOnOneExternalEtcdAreOneCluster(t *testing.T) {
+	t.Parallel()
 	at, dir := external(t), t.TempDir() // one directory: they share keys
 	start := func(address string) *apitest.Running {
 		r, stop := apitest.StartIn(t, dir, func(c *server.Config) {

@@ -23,7 +23,7 @@ import (
 )
 
 func TestImpossibleResourceVersionsAreTheClientsMistake(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	defineBoats(t, r)
 	client := r.Client(t).CoreV1().RESTClient()
 	for _, path := range []string{
@@ -44,7 +44,7 @@ func TestImpossibleResourceVersionsAreTheClientsMistake(t *testing.T) {
 }
 
 func TestApplyBearsNothingThatIsBeingDeleted(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	defineBoats(t, r)
 	ctx, client := apitest.Context(t), dynamic.NewForConfigOrDie(r.Config(t))
 	for _, c := range []struct {
@@ -83,7 +83,7 @@ func TestApplyBearsNothingThatIsBeingDeleted(t *testing.T) {
 }
 
 func TestDeletedClassesAreReturned(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, client := apitest.Context(t), r.Client(t)
 	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Provisioner: "example.com/fast"}
 	if _, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil {
@@ -97,7 +97,7 @@ func TestDeletedClassesAreReturned(t *testing.T) {
 }
 
 func TestFinalizersNeedADomainInUpdatesToo(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, maps := apitest.Context(t), r.Client(t).CoreV1().ConfigMaps("default")
 	if _, err := maps.Create(ctx, configMap("kept"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestFinalizersNeedADomainInUpdatesToo(t *testing.T) {
 }
 
 func TestScaleIsOfTheObjectThatWasRead(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, sets := apitest.Context(t), r.Client(t).AppsV1().ReplicaSets("default")
 	labels := map[string]string{"app": "web"}
 	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.ReplicaSetSpec{
@@ -140,7 +140,7 @@ func TestScaleIsOfTheObjectThatWasRead(t *testing.T) {
 }
 
 func TestEmptyRuntimeClassIsAValidationError(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	giveServiceAccount(t, r.Client(t))
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "unclassed"}, Spec: corev1.PodSpec{
 		RuntimeClassName: ptr.To(""), Containers: []corev1.Container{{Name: "c", Image: "i"}},
@@ -152,7 +152,7 @@ func TestEmptyRuntimeClassIsAValidationError(t *testing.T) {
 }
 
 func TestDeletingAJobWithoutItsPodsWarns(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	config, told := r.Config(t), &warnings{}
 	config.WarningHandler = told
 	ctx, jobs := apitest.Context(t), kubernetes.NewForConfigOrDie(config).BatchV1().Jobs("default")

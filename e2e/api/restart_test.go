@@ -23,6 +23,7 @@ import (
 
 // A server that is killed while it is written to loses no acknowledged write, and nobody who watched needs to list again.
 func TestKilledServerLosesNothing(t *testing.T) {
+	t.Parallel()
 	const kills, writers, watchers = 4, 4, 3
 	p := &apitest.Process{Dir: t.TempDir(), Address: freeAddress(t)}
 	p.Start(t)

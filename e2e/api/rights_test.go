@@ -105,9 +105,9 @@ func refused(err error, text string) error {
 }
 
 func TestTokensLiveAsLongAsWhatTheyAreBoundTo(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, admin := apitest.Context(t), r.Client(t).CoreV1()
-	account(t, r, "default")
+	giveServiceAccount(t, r.Client(t))
 	pod := runningPod(t, r, "pod", "", nil)
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: "pod", UID: pod.UID}}}
@@ -136,7 +136,7 @@ func TestTokensLiveAsLongAsWhatTheyAreBoundTo(t *testing.T) {
 }
 
 func TestNobodyGrantsWhatTheyDoNotHold(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, admin := apitest.Context(t), r.Client(t).RbacV1()
 	_, err := admin.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "jane"},
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"}, Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "jane"}}}, metav1.CreateOptions{})
@@ -164,7 +164,7 @@ func TestNobodyGrantsWhatTheyDoNotHold(t *testing.T) {
 }
 
 func TestNodesSeeWhatTheirPodsNeed(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, admin := apitest.Context(t), r.Client(t).CoreV1()
 	node := as(t, r, "system:node:one", "system:nodes").CoreV1()
 	for _, name := range []string{"used", "other"} {
@@ -182,7 +182,7 @@ func TestNodesSeeWhatTheirPodsNeed(t *testing.T) {
 	if len(made.Spec.Taints) != 1 || made.Spec.Taints[0].Key != corev1.TaintNodeNotReady {
 		t.Errorf("taints of a new node: %v", made.Spec.Taints)
 	}
-	account(t, r, "default")
+	giveServiceAccount(t, r.Client(t))
 	runningPod(t, r, "mine", "one", func(s *corev1.PodSpec) { s.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "used"}} })
 	runningPod(t, r, "theirs", "two", nil)
 	soon(t, "the Secret of its Pod", func() error {
@@ -205,6 +205,7 @@ func TestNodesSeeWhatTheirPodsNeed(t *testing.T) {
 }
 
 func TestLimitsAndQuotasHold(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	ctx, admin := apitest.Context(t), r.Client(t).CoreV1()
 	account(t, r, "default")

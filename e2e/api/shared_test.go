@@ -15,22 +15,22 @@ import (
 )
 
 func TestCachesInTheProcessShareObjects(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx, maps := apitest.Context(t), r.Client(t).CoreV1().ConfigMaps("default")
 	informers := r.Server.Informers().Core().V1().ConfigMaps().Informer()
 	one, two := shared(t, r, "system:admin", "system:masters"), shared(t, r, "system:admin", "system:masters")
-	if _, err := maps.Create(ctx, configMap("x"), metav1.CreateOptions{}); err != nil {
+	if _, err := maps.Create(ctx, configMap("pointed"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	pointers := map[any]bool{}
 	for _, c := range []client.Reader{one, two} {
 		eventually(t, "the object is cached", func() bool {
-			return c.Get(ctx, client.ObjectKey{Namespace: "default", Name: "x"}, &corev1.ConfigMap{}) == nil
+			return c.Get(ctx, client.ObjectKey{Namespace: "default", Name: "pointed"}, &corev1.ConfigMap{}) == nil
 		})
 	}
 	for _, c := range []interface{ GetIndexer() cache.Indexer }{indexer(t, one), indexer(t, two), informers} {
 		eventually(t, "every informer has it", func() bool {
-			o, ok, err := c.GetIndexer().GetByKey("default/x")
+			o, ok, err := c.GetIndexer().GetByKey("default/pointed")
 			if ok && err == nil {
 				pointers[o] = true
 			}
@@ -43,7 +43,7 @@ func TestCachesInTheProcessShareObjects(t *testing.T) {
 }
 
 func TestCachesNeedTheRightToList(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx := apitest.Context(t)
 	c := shared(t, r, "system:serviceaccount:default:nobody", "system:serviceaccounts")
 	i, err := c.GetInformer(ctx, &corev1.Secret{}, crcache.BlockUntilSynced(false))
@@ -64,7 +64,7 @@ func TestCachesNeedTheRightToList(t *testing.T) {
 }
 
 func TestWritersCanWaitForTheirWrites(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	ctx := apitest.Context(t)
 	mine := kubernetes.NewForConfigOrDie(r.Server.ClientConfig("system:admin", "system:masters")).CoreV1().ConfigMaps("default")
 	for i := range 20 {
@@ -79,7 +79,7 @@ func TestWritersCanWaitForTheirWrites(t *testing.T) {
 }
 
 func TestInProcessUsersHaveTheirOwnRights(t *testing.T) {
-	r := apitest.Start(t)
+	r := apitest.Shared(t)
 	nobody := kubernetes.NewForConfigOrDie(r.Server.ClientConfig("nobody"))
 	if _, err := nobody.CoreV1().Secrets("").List(apitest.Context(t), metav1.ListOptions{}); err == nil {
 		t.Error("nobody may list Secrets")

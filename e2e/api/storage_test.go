@@ -17,6 +17,7 @@ import (
 )
 
 func TestSecretsAreEncryptedAtRest(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := apitest.StartIn(t, dir)
 	ctx, client := apitest.Context(t), r.Client(t)
@@ -59,6 +60,7 @@ func TestSecretsAreEncryptedAtRest(t *testing.T) {
 }
 
 func TestServerRefusesAnotherEncryptionKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := apitest.StartIn(t, dir)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s"}}
@@ -76,6 +78,7 @@ func TestServerRefusesAnotherEncryptionKey(t *testing.T) {
 }
 
 func TestDirectoryInUseIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	_, stop := apitest.StartIn(t, dir)
 	defer stop()

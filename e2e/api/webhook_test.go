@@ -43,6 +43,7 @@ func configMapRules() []admissionregistrationv1.RuleWithOperations {
 }
 
 func TestMutatingWebhooksChangeObjects(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	url, trust := reviewing(t, func(*admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 		return &admissionv1.AdmissionResponse{
@@ -67,6 +68,7 @@ func TestMutatingWebhooksChangeObjects(t *testing.T) {
 }
 
 func TestValidatingWebhooksRefuseObjects(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	url, trust := reviewing(t, func(q *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 		return &admissionv1.AdmissionResponse{Allowed: q.Name != "bad", Result: &metav1.Status{Message: "it is bad"}}
@@ -96,6 +98,7 @@ func TestValidatingWebhooksRefuseObjects(t *testing.T) {
 }
 
 func TestAdmissionPoliciesRefuseObjects(t *testing.T) {
+	t.Parallel()
 	r := apitest.Start(t)
 	ctx, client := apitest.Context(t), r.Client(t)
 	policies := client.AdmissionregistrationV1()

@@ -46,7 +46,12 @@ func RouteLogs() {
 func Main(m *testing.M) {
 	RouteLogs()
 	if os.Getenv(dirVariable) == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if err := stopShared(); err != nil {
+			fmt.Fprintln(os.Stderr, "the server that tests share:", err)
+			code = max(code, 1)
+		}
+		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()

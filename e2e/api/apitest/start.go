@@ -2,6 +2,8 @@ package apitest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -29,8 +31,22 @@ func Start(t testing.TB, changes ...func(*server.Config)) *Running {
 // StartIn runs a server on a directory, which may have been another's, until stop is called.
 func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Running, stop func()) {
 	t.Helper()
+	r, end, err := begin(dir, changes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, func() {
+		t.Helper()
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// begin returns when the server is ready.
+func begin(dir string, changes ...func(*server.Config)) (r *Running, end func() error, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r, err := New(ctx, Options{Dir: dir, Change: func(c *server.Config) {
+	r, err = New(ctx, Options{Dir: dir, Change: func(c *server.Config) {
 		c.DetectMutations = true
 		for _, change := range changes {
 			change(c)
@@ -38,7 +54,7 @@ func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Runn
 	}})
 	if err != nil {
 		cancel()
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.Server.Run(ctx) }()
@@ -46,26 +62,28 @@ func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Runn
 	case <-r.Server.Ready():
 	case err := <-stopped:
 		cancel()
-		t.Fatalf("the server stopped before it was ready: %v", err)
+		return nil, nil, fmt.Errorf("the server stopped before it was ready: %w", err)
 	case <-time.After(patience):
 		why := r.unready()
 		cancel()
-		t.Fatalf("the server does not get ready: %s", why)
+		return nil, nil, fmt.Errorf("the server does not get ready: %s", why)
 	}
-	return r, func() {
+	return r, func() error {
+		var errs []error
 		for _, m := range r.Server.Tee().Mutations() {
-			t.Error(m)
+			errs = append(errs, errors.New(m))
 		}
 		cancel()
 		select {
 		case err := <-stopped:
 			if err != nil {
-				t.Errorf("stopping the server: %v", err)
+				errs = append(errs, fmt.Errorf("stopping the server: %w", err))
 			}
 		case <-time.After(patience):
-			t.Error("the server does not stop")
+			errs = append(errs, errors.New("the server does not stop"))
 		}
-	}
+		return errors.Join(errs...)
+	}, nil
 }
 
 // unready is what /readyz says is missing.
