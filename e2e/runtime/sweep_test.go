@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/leases"
 
 	"github.com/coracle-k8s/coracle/e2e/nodens"
@@ -31,6 +33,13 @@ func TestSweepRemovesWhatNobodyKnows(t *testing.T) {
 	}
 	defer c.Close()
 	begun := leaseOf(t, c, "begun", strings.Repeat("ab", 32))
+	theirs := strings.Repeat("cd", 32)
+	if _, err := c.ContainerService().Create(t.Context(), containers.Container{ID: theirs, Runtime: containers.RuntimeInfo{Name: "theirs"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(containerd.StateDir(n.config.DataDir), "runc", "k8s.io", theirs), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	pulls := leaseOf(t, c, "pulls", "extract-1234 sha256:5678")
 
 	known := func(context.Context) (map[string]bool, error) {
@@ -54,14 +63,17 @@ func TestSweepRemovesWhatNobodyKnows(t *testing.T) {
 	if left := append(processesOf(lost), processesOf(killed)...); len(left) > 0 {
 		t.Errorf("processes of containers that nobody knows are left: %v", left)
 	}
-	if records := glob(t, filepath.Join(state, "runc", "*", "*")); len(records) != 2 {
-		t.Errorf("records of runc are %v, want two", records)
+	if records := glob(t, filepath.Join(state, "runc", "*", "*")); len(records) != 3 {
+		t.Errorf("records of runc are %v, want two, and one of somebody else", records)
 	}
 	if _, err := c.LoadContainer(t.Context(), lost); err == nil {
 		t.Error("the record of a container that nobody knows is left")
 	}
 	if left := held(t, c); slices.Contains(left, begun) || !slices.Contains(left, pulls) || !slices.Contains(left, sandbox) || len(left) != 2 {
 		t.Errorf("leases are %v, want %s and %s", left, pulls, sandbox)
+	}
+	if _, err := c.LoadContainer(t.Context(), theirs); err != nil {
+		t.Errorf("somebody else's container: %v", err)
 	}
 	if out := n.exec(t, container, "sh", "-c", "echo well"); strings.TrimSpace(out) != "well" {
 		t.Errorf("a container that is known says %q", out)

@@ -47,10 +47,11 @@ func Sweep(ctx context.Context, config Config, before time.Time, known func(cont
 	if err != nil {
 		return err
 	}
+	theirs := map[string]bool{} // by another client of this containerd
 	var failed []error
 	forget := func(kind, id string, made time.Time, remove func() error) {
 		// What is from the future is older: the clock went back since.
-		if names[id] || !ofPod.MatchString(id) || !made.Before(before) && !made.After(time.Now()) {
+		if names[id] || theirs[id] || !ofPod.MatchString(id) || !made.Before(before) && !made.After(time.Now()) {
 			return
 		}
 		if err := remove(); err != nil && !errdefs.IsNotFound(err) && !errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +61,7 @@ func Sweep(ctx context.Context, config Config, before time.Time, known func(cont
 	for i := range containers {
 		id := containers[i].ID
 		if containers[i].Labels[madeForPods] == "" {
-			continue // somebody's own, by another client of this containerd
+			theirs[id] = true
 		}
 		forget("container", id, containers[i].CreatedAt, func() error { return removeUnknown(ctx, c, id) })
 	}
@@ -100,11 +101,7 @@ func endUnknown(ctx context.Context, c *containerd.Client, id string) error {
 	}
 	task, err := container.Task(ctx, nil)
 	if err == nil {
-		if _, err = task.Delete(ctx, containerd.WithProcessKill); err != nil { // it may have ended with its shim meanwhile
-			if _, gone := container.Task(ctx, nil); errdefs.IsNotFound(gone) {
-				err = nil
-			}
-		}
+		_, err = task.Delete(ctx, containerd.WithProcessKill)
 	}
 	if err != nil && !errdefs.IsNotFound(err) {
 		return err
