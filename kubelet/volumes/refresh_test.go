@@ -157,6 +157,20 @@ func tokenVolume() corev1.Volume {
 	}}}}
 }
 
+func TestTokensOfAServerWhoseClockIsAheadAreRenewedInTime(t *testing.T) {
+	client := fake.NewClientset()
+	client.PrependReactor("create", "serviceaccounts/token", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &authenticationv1.TokenRequest{
+			Spec:   authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To[int64](600)},
+			Status: authenticationv1.TokenRequestStatus{Token: "t", ExpirationTimestamp: metav1.NewTime(time.Now().Add(36 * time.Hour))},
+		}, nil
+	})
+	have, _, err := newTokens(client).get(t.Context(), newPod("p"), &authenticationv1.TokenRequest{})
+	if due := time.Until(have.renewAt); err != nil || due > 8*time.Minute || due < 7*time.Minute {
+		t.Errorf("a token for ten minutes is renewed in %s, %v", due, err)
+	}
+}
+
 func TestTokensAreRenewedAfterAnOutageThatOutlivedThem(t *testing.T) {
 	needRoot(t)
 	synctest.Test(t, func(t *testing.T) {

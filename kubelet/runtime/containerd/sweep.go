@@ -1,14 +1,17 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
+	records "github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -17,7 +20,7 @@ import (
 // ofPod is how the container runtime interface names sandboxes, containers, their snapshots, and the leases of sandboxes.
 var ofPod = regexp.MustCompile("^[0-9a-f]{64}$")
 
-// madeForPods is the label of all containers that the container runtime interface makes.
+// madeForPods is the label of all containers that the container runtime interface makes: "container" or "sandbox".
 const madeForPods = "io.cri-containerd.kind"
 
 // Sweep removes what was made for Pods before a time and is none of the known sandboxes and containers. A call that failed because the
@@ -58,6 +61,8 @@ func Sweep(ctx context.Context, config Config, before time.Time, known func(cont
 			failed = append(failed, fmt.Errorf("removing %s %s, which nobody knows: %w", kind, id, err))
 		}
 	}
+	// Sandboxes last: their shims, which are those of the containers in them, end only when they have no other.
+	slices.SortFunc(containers, func(a, b records.Container) int { return cmp.Compare(a.Labels[madeForPods], b.Labels[madeForPods]) })
 	for i := range containers {
 		id := containers[i].ID
 		if containers[i].Labels[madeForPods] == "" {
