@@ -62,7 +62,11 @@ func lead(ctx context.Context, lock resourcelock.Interface, run func(context.Con
 			OnStartedLeading: func(leading context.Context) {
 				defer cancel() // who has nothing to run need not lead
 				if term.begin() {
-					term.end(guard.Call("leader", func() error { return run(leading) }))
+					err := guard.Call("leader", func() error { return run(leading) })
+					if err == nil && leading.Err() != nil && running.Err() == nil {
+						err = errDeposed // the library alone has ended it
+					}
+					term.end(err)
 				}
 			},
 			OnStoppedLeading: func() {},
@@ -76,8 +80,7 @@ func lead(ctx context.Context, lock resourcelock.Interface, run func(context.Con
 	began, err := term.over()
 	if began {
 		release(context.WithoutCancel(ctx), lock)
-	}
-	if err == nil && deposed {
+	} else if deposed {
 		err = errDeposed
 	}
 	return err
