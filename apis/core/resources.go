@@ -18,6 +18,11 @@ func IsNative(name corev1.ResourceName) bool {
 	return !strings.Contains(string(name), "/") || strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
 }
 
+// IsNodeAllocatable reports whether devices may be made of the resource, or need some of it: cpu, memory and huge pages.
+func IsNodeAllocatable(name corev1.ResourceName) bool {
+	return name == corev1.ResourceCPU || name == corev1.ResourceMemory || IsHugePages(name)
+}
+
 // IsExtended reports whether the resource is one that a cluster's operator added, a device plugin's say.
 func IsExtended(name corev1.ResourceName) bool {
 	if IsNative(name) || strings.HasPrefix(string(name), corev1.DefaultResourceRequestsPrefix) {

@@ -3,7 +3,6 @@ package dra
 
 import (
 	resourcev1 "k8s.io/api/resource/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -44,12 +43,6 @@ func DefaultResourceSlice(s *resourcev1.ResourceSlice, now metav1.Time) {
 		for j := range d.Taints {
 			if d.Taints[j].TimeAdded == nil {
 				d.Taints[j].TimeAdded = new(now.Rfc3339Copy())
-			}
-		}
-		for name, m := range d.NodeAllocatableResourceMappings {
-			if m.AllocationMultiplier == nil {
-				m.AllocationMultiplier = resource.NewQuantity(1, resource.DecimalSI)
-				d.NodeAllocatableResourceMappings[name] = m
 			}
 		}
 	}

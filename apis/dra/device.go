@@ -44,7 +44,7 @@ func validateDevice(d, old *resourcev1.Device, ownNodes bool, at *field.Path) fi
 	return slices.Concat(errs,
 		validateNodes(d, ownNodes, at),
 		validateBinding(d.BindingConditions, d.BindingFailureConditions, at),
-		validateMappings(d.NodeAllocatableResourceMappings, d.Capacity, core.IsNative, at.Child("nodeAllocatableResourceMappings")),
+		validateNodeResources(d.NodeAllocatableResources, d.Capacity, at.Child("nodeAllocatableResources")),
 	)
 }
 

@@ -115,13 +115,13 @@ func TestStatusOfDevicesGoesWithThem(t *testing.T) {
 func TestAlphaFieldsAreDroppedUnlessInUse(t *testing.T) {
 	slice := func() *resourcev1.ResourceSlice {
 		return &resourcev1.ResourceSlice{Spec: resourcev1.ResourceSliceSpec{Devices: []resourcev1.Device{{
-			Attributes:                      map[resourcev1.QualifiedName]resourcev1.DeviceAttribute{"a": {IntValues: []int64{1}}},
-			NodeAllocatableResourceMappings: map[corev1.ResourceName]resourcev1.NodeAllocatableResourceMapping{"cpu": {}},
+			Attributes:               map[resourcev1.QualifiedName]resourcev1.DeviceAttribute{"a": {IntValues: []int64{1}}},
+			NodeAllocatableResources: map[corev1.ResourceName]resourcev1.NodeAllocatableResource{"cpu": {}},
 		}}}}
 	}
 	s := slice()
 	feature.Drop(nil, GatedSlice(), s, nil)
-	if d := s.Spec.Devices[0]; d.Attributes["a"].IntValues != nil || d.NodeAllocatableResourceMappings != nil {
+	if d := s.Spec.Devices[0]; d.Attributes["a"].IntValues != nil || d.NodeAllocatableResources != nil {
 		t.Errorf("left is %+v", d)
 	}
 	s = slice()

@@ -1,7 +1,6 @@
 package dra
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -138,10 +137,10 @@ func validateCounters(set string, counters map[string]resourcev1.Counter, most i
 func GatedSlice() []feature.Field[*resourcev1.ResourceSlice] {
 	return []feature.Field[*resourcev1.ResourceSlice]{{
 		Gate:  feature.DRANodeAllocatableResources,
-		InUse: func(s *resourcev1.ResourceSlice) bool { return usesMappings(&s.Spec) },
+		InUse: func(s *resourcev1.ResourceSlice) bool { return usesNodeResources(&s.Spec) },
 		Drop: func(s *resourcev1.ResourceSlice) {
 			for i := range s.Spec.Devices {
-				s.Spec.Devices[i].NodeAllocatableResourceMappings = nil
+				s.Spec.Devices[i].NodeAllocatableResources = nil
 			}
 		},
 	}, {
@@ -169,29 +168,66 @@ func usesLists(s *resourcev1.ResourceSliceSpec) bool {
 	return false
 }
 
-func usesMappings(s *resourcev1.ResourceSliceSpec) bool {
-	return slices.ContainsFunc(s.Devices, func(d resourcev1.Device) bool { return d.NodeAllocatableResourceMappings != nil })
+func usesNodeResources(s *resourcev1.ResourceSliceSpec) bool {
+	return slices.ContainsFunc(s.Devices, func(d resourcev1.Device) bool { return d.NodeAllocatableResources != nil })
 }
 
-func validateMappings(mappings map[corev1.ResourceName]resourcev1.NodeAllocatableResourceMapping, capacity map[resourcev1.QualifiedName]resourcev1.DeviceCapacity, native func(corev1.ResourceName) bool, at *field.Path) (errs field.ErrorList) {
-	for name, m := range mappings {
+func validateNodeResources(resources map[corev1.ResourceName]resourcev1.NodeAllocatableResource, capacity map[resourcev1.QualifiedName]resourcev1.DeviceCapacity, at *field.Path) (errs field.ErrorList) {
+	for name, r := range resources {
 		at := at.Key(string(name))
-		if !native(name) {
+		if !core.IsNodeAllocatable(name) {
 			errs = append(errs, field.Invalid(at, name, "must be a node allocatable resource name"))
 		}
-		if m.AllocationMultiplier == nil && m.CapacityKey == nil {
-			errs = append(errs, field.Invalid(at, "", "at least one of allocationMultiplier or capacityKey must be set"))
+		if r.Mapping == nil && r.Overhead == nil {
+			errs = append(errs, field.Required(at, "at least one of mapping or overhead must be set"))
 		}
-		if n := m.AllocationMultiplier; n != nil && n.Sign() <= 0 {
-			errs = append(errs, field.Invalid(at.Child("allocationMultiplier"), n.String(), "must be positive"))
+		errs = append(errs, validateMapping(r.Mapping, capacity, at.Child("mapping"))...)
+		errs = append(errs, validateOverhead(r.Overhead, at.Child("overhead"))...)
+	}
+	return errs
+}
+
+func validateMapping(m *resourcev1.NodeAllocatableMapping, capacity map[resourcev1.QualifiedName]resourcev1.DeviceCapacity, at *field.Path) (errs field.ErrorList) {
+	if m == nil {
+		return nil
+	}
+	key, perUnit, perDevice := at.Child("capacityKey"), at.Child("capacityMultiplier"), at.Child("deviceMultiplier")
+	switch {
+	case m.CapacityKey == nil && m.CapacityMultiplier != nil:
+		errs = append(errs, field.Required(key, "capacityKey is required when capacityMultiplier is set").WithOrigin("dependentRequired"))
+	case m.CapacityKey == nil:
+	case *m.CapacityKey == "":
+		errs = append(errs, field.Invalid(key, "", "capacityKey must not be an empty string"))
+	default:
+		if _, ok := capacity[*m.CapacityKey]; !ok {
+			errs = append(errs, field.NotFound(key, *m.CapacityKey))
 		}
-		if key, at := m.CapacityKey, at.Child("capacityKey"); key != nil {
-			if *key == "" {
-				errs = append(errs, field.Invalid(at, "", "capacityKey must not be an empty string"))
-			} else if _, ok := capacity[*key]; !ok {
-				errs = append(errs, field.NotFound(at, fmt.Sprint(*key)))
-			}
-		}
+	}
+	switch n := m.CapacityMultiplier; {
+	case m.CapacityKey == nil:
+	case n == nil:
+		errs = append(errs, field.Required(perUnit, "capacityMultiplier is required when capacityKey is set").WithOrigin("dependentRequired"))
+	case n.Sign() <= 0:
+		errs = append(errs, field.Invalid(perUnit, n.String(), "must be positive"))
+	}
+	if n := m.DeviceMultiplier; n != nil && n.Sign() <= 0 {
+		errs = append(errs, field.Invalid(perDevice, n.String(), "must be positive"))
+	}
+	return errs
+}
+
+func validateOverhead(o *resourcev1.NodeAllocatableOverhead, at *field.Path) (errs field.ErrorList) {
+	if o == nil {
+		return nil
+	}
+	if o.PerPod == nil && o.PerContainer == nil {
+		return field.ErrorList{field.Invalid(at, "", "at least one of perPod or perContainer must be set")}
+	}
+	if n := o.PerPod; n != nil && n.Sign() < 0 {
+		errs = append(errs, field.Invalid(at.Child("perPod"), n.String(), "must be non-negative"))
+	}
+	if n := o.PerContainer; n != nil && n.Sign() < 0 {
+		errs = append(errs, field.Invalid(at.Child("perContainer"), n.String(), "must be non-negative"))
 	}
 	return errs
 }

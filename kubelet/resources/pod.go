@@ -58,12 +58,14 @@ func forAll(limits corev1.ResourceList, tasks int64, pageSizes []uint64) *cgroup
 // podLimits are the Pod's limits and whether every container, or the Pod as such, has one of CPU and of memory.
 func podLimits(pod *corev1.Pod) (limits corev1.ResourceList, everyCPU, everyMemory bool) {
 	everyCPU, everyMemory = true, true
-	limits = resource.PodLimits(pod, resource.PodResourcesOptions{
-		ContainerFn: func(list corev1.ResourceList, _ resource.ContainerType) {
-			everyCPU = everyCPU && !list.Cpu().IsZero()
-			everyMemory = everyMemory && !list.Memory().IsZero()
-		},
-	})
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			own := containers[i].Resources.Limits
+			everyCPU = everyCPU && !own.Cpu().IsZero()
+			everyMemory = everyMemory && !own.Memory().IsZero()
+		}
+	}
+	limits = resource.PodLimits(pod, resource.PodResourcesOptions{})
 	if own := pod.Spec.Resources; own != nil {
 		everyCPU = everyCPU || !own.Limits.Cpu().IsZero()
 		everyMemory = everyMemory || !own.Limits.Memory().IsZero()

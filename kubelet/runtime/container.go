@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -73,14 +74,18 @@ func PodLogDir(root string, pod *corev1.Pod) string {
 
 func stopSignal(c *corev1.Container) runtimeapi.Signal {
 	if c.Lifecycle == nil || c.Lifecycle.StopSignal == nil {
-		return runtimeapi.Signal_RUNTIME_DEFAULT
+		return runtimeapi.Signal_SIGNAL_RUNTIME_DEFAULT
 	}
 	return runtimeapi.Signal(runtimeapi.Signal_value[signalName(string(*c.Lifecycle.StopSignal))])
 }
 
-// signalName maps the API's names of real-time signals (SIGRTMIN+1) to the CRI's (SIGRTMINPLUS1).
+// signalPrefix is what the CRI's names of signals begin with.
+const signalPrefix = "SIGNAL_"
+
+// signalName maps the API's names of signals (SIGHUP, SIGRTMIN+1) to the CRI's (SIGNAL_SIGHUP, SIGNAL_SIGRTMINPLUS1).
 func signalName(api string) string {
-	name := make([]byte, 0, len(api)+4)
+	name := make([]byte, 0, len(signalPrefix)+len(api)+4)
+	name = append(name, signalPrefix...)
 	for i := range len(api) {
 		switch api[i] {
 		case '+':
@@ -96,10 +101,10 @@ func signalName(api string) string {
 
 // StopSignalName is the API's name of the signal that the runtime reports, nil where it reports none.
 func StopSignalName(s runtimeapi.Signal) *corev1.Signal {
-	if s == runtimeapi.Signal_RUNTIME_DEFAULT {
+	if s == runtimeapi.Signal_SIGNAL_RUNTIME_DEFAULT {
 		return nil
 	}
-	name := s.String()
+	name := strings.TrimPrefix(s.String(), signalPrefix)
 	for _, pair := range [][2]string{{"PLUS", "+"}, {"MINUS", "-"}} {
 		if at := len("SIGRTMIN"); len(name) > at+len(pair[0]) && name[at:at+len(pair[0])] == pair[0] {
 			name = name[:at] + pair[1] + name[at+len(pair[0]):]

@@ -98,7 +98,7 @@ func TestStopSignals(t *testing.T) {
 	for _, name := range []corev1.Signal{"SIGTERM", "SIGUSR1", "SIGRTMIN", "SIGRTMIN+3", "SIGRTMAX-2"} {
 		c := &corev1.Container{Lifecycle: &corev1.Lifecycle{StopSignal: &name}}
 		s := stopSignal(c)
-		if s == runtimeapi.Signal_RUNTIME_DEFAULT {
+		if s == runtimeapi.Signal_SIGNAL_RUNTIME_DEFAULT {
 			t.Errorf("%s is unknown", name)
 			continue
 		}
@@ -106,7 +106,7 @@ func TestStopSignals(t *testing.T) {
 			t.Errorf("%s came back as %v", name, *back)
 		}
 	}
-	if StopSignalName(runtimeapi.Signal_RUNTIME_DEFAULT) != nil {
+	if StopSignalName(runtimeapi.Signal_SIGNAL_RUNTIME_DEFAULT) != nil {
 		t.Error("no signal has a name")
 	}
 }

@@ -33,11 +33,11 @@ func config() Config {
 // described has a server that serves nothing describe it: the fake has none.
 type described struct{ *fake.Clientset }
 
-func (d described) Discovery() discovery.DiscoveryInterface {
+func (d described) Discovery() discovery.DiscoveryInterfaces {
 	return discovery.NewDiscoveryClientForConfigOrDie(&rest.Config{Host: "http://127.0.0.1:0"})
 }
 
-// Upstream's recommended order is that of v1.36.3; on are those of its plugins that are on by default and that do something
+// Upstream's recommended order is that of v1.37.2; on are those of its plugins that are on by default and that do something
 // with its default feature gates, and NodeRestriction.
 func TestOrderIsUpstreams(t *testing.T) {
 	upstream := []string{

@@ -11,7 +11,7 @@ import (
 // Config is what the resources need besides their objects.
 type Config struct {
 	// Authorizer is asked whether who writes a policy or a binding may read its parameters. Nil allows.
-	Authorizer authorizer.Authorizer
+	Authorizer authorizer.UnconditionalAuthorizer
 	// Resource finds the resource of a kind, for that question. An error, or no function, means all resources of the group.
 	Resource func(kind schema.GroupVersionKind) (schema.GroupVersionResource, error)
 }

@@ -12,7 +12,7 @@ import (
 
 // Config is what the endpoints need.
 type Config struct {
-	Authorizer authorizer.Authorizer
+	Authorizer authorizer.UnconditionalAuthorizer
 	Rules      authorizer.RuleResolver
 }
 

@@ -26,11 +26,17 @@ func New(c Config) (authorizer.Authorizer, authorizer.RuleResolver, error) {
 	if c.RBAC == nil {
 		return nil, nil, errors.New("authorization needs RBAC")
 	}
-	chain := []authorizer.Authorizer{authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)}
+	chain := []union.NamedAuthorizer{{AuthorizerName: "system:masters", Authorizer: authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)}}
 	var rules []authorizer.RuleResolver
 	if c.Node != nil {
-		chain, rules = append(chain, c.Node), append(rules, c.Node)
+		chain, rules = append(chain, named("Node", c.Node)), append(rules, c.Node)
 	}
-	chain, rules = append(chain, c.RBAC), append(rules, c.RBAC)
-	return union.New(chain...), union.NewRuleResolvers(rules...), nil
+	chain, rules = append(chain, named("RBAC", c.RBAC)), append(rules, c.RBAC)
+	all, err := union.New(chain...)
+	return all, union.NewRuleResolvers(rules...), err
+}
+
+// named is one that decides by the request alone, without conditions on the object in it.
+func named(name string, a authorizer.UnconditionalAuthorizer) union.NamedAuthorizer {
+	return union.NamedAuthorizer{AuthorizerName: name, Authorizer: authorizer.AuthorizerFunc(a.Authorize)}
 }

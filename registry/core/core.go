@@ -26,7 +26,7 @@ type Config struct {
 	// Proxied carries requests to Pods and Services on behalf of clients. Nil: http.DefaultTransport without its proxy.
 	Proxied http.RoundTripper
 	// Authorizer is asked whether who upgrades a GET to a WebSocket may also create. Nil: nobody is asked.
-	Authorizer authorizer.Authorizer
+	Authorizer authorizer.UnconditionalAuthorizer
 	// Budgets are the disruption budgets that an eviction asks and charges.
 	Budgets policyclient.PodDisruptionBudgetsGetter
 	// Components are what componentstatuses shows, each with its check; nil error means healthy.

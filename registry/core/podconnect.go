@@ -28,7 +28,7 @@ import (
 type podConnections struct {
 	nodes      *resource.Resource[*node]
 	kubelets   *kubelets.Transport
-	authorizer authorizer.Authorizer
+	authorizer authorizer.UnconditionalAuthorizer
 }
 
 // upgradeMethods open a connection that is then used both ways.

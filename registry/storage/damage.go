@@ -176,13 +176,13 @@ func endOfLog(dir string) (last uint64, committed bool, err error) {
 			}
 			return last, committed || len(files) > 1 || !errors.Is(err, io.EOF), nil
 		}
-		switch record.Type {
+		switch record.GetType() {
 		case wal.CrcType:
-			decoder.UpdateCRC(record.Crc)
+			decoder.UpdateCRC(record.GetCrc())
 		case wal.EntryType:
-			last = wal.MustUnmarshalEntry(record.Data).Index
+			last = wal.MustUnmarshalEntry(record.Data).GetIndex()
 		case wal.StateType:
-			committed = committed || wal.MustUnmarshalState(record.Data).Commit > 0
+			committed = committed || wal.MustUnmarshalState(record.Data).GetCommit() > 0
 		}
 	}
 }

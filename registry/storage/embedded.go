@@ -191,7 +191,7 @@ func lead(ctx context.Context, member *etcdserver.EtcdServer, electable bool) er
 	defer retry.Stop()
 	for {
 		if electable {
-			_ = member.Process(ctx, raftpb.Message{Type: raftpb.MsgTimeoutNow, To: id, From: id})
+			_ = member.Process(ctx, &raftpb.Message{Type: new(raftpb.MsgTimeoutNow), To: &id, From: &id})
 		}
 		select {
 		case <-member.ReadyNotify():

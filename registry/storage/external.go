@@ -8,6 +8,8 @@ import (
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	apistorage "k8s.io/apiserver/pkg/storage"
+	etcdfeature "k8s.io/apiserver/pkg/storage/feature"
 )
 
 // Cluster says where an external etcd cluster is and how to authenticate to it.
@@ -45,6 +47,7 @@ func External(ctx context.Context, cluster Cluster) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to etcd: %w", err)
 	}
+	etcdfeature.DefaultFeatureSupportChecker.CheckClient(client.Ctx(), client, apistorage.RequestWatchProgress)
 	b := newBackend(client, func() { _ = client.Close() })
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

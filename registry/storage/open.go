@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apistorage "k8s.io/apiserver/pkg/storage"
@@ -22,9 +23,9 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 	attributes apistorage.AttrFunc, triggers apistorage.IndexerFuncs, indexers *cache.Indexers) (apistorage.Interface, factory.DestroyFunc, error) {
 
 	versioner := apistorage.APIObjectVersioner{}
-	client := *s.Backend.Client.Client // of its own only to count latencies
+	client := sharing(s.Backend.Client.Client) // of its own only to count latencies
 	client.KV = etcd3.NewETCDLatencyTracker(client.KV)
-	etcd, err := etcd3.New(kubernetesClient(&client), s.Backend.compactor, c.Codec, newFunc, newListFunc, c.Prefix, resourcePrefix,
+	etcd, err := etcd3.New(kubernetesClient(client), s.Backend.compactor, c.Codec, newFunc, newListFunc, c.Prefix, resourcePrefix,
 		c.GroupResource, s.Encryption.of(c.GroupResource), c.LeaseManagerConfig, plainDecoder{etcd3.NewDefaultDecoder(c.Codec, versioner)}, versioner)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening etcd for %s: %w", c.GroupResource, err)
@@ -51,6 +52,13 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 			etcd.Close()
 		})
 	}, nil
+}
+
+// sharing is another client on the same connection. It has no endpoints of its own, and need not be closed.
+func sharing(c *clientv3.Client) *clientv3.Client {
+	own := clientv3.NewCtxClient(c.Ctx())
+	own.Cluster, own.KV, own.Lease, own.Watcher, own.Auth, own.Maintenance = c.Cluster, c.KV, c.Lease, c.Watcher, c.Auth, c.Maintenance
+	return own
 }
 
 // plainDecoder clears the kind of decoded objects, as conversion to an internal type would: the library leaves it in

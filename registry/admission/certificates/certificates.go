@@ -24,7 +24,7 @@ import (
 const requests = "certificatesigningrequests"
 
 // Approval makes the plugin CertificateApproval: approving needs the verb approve on the request's signer.
-func Approval(authz authorizer.Authorizer) admission.Interface {
+func Approval(authz authorizer.UnconditionalAuthorizer) admission.Interface {
 	return plugin.Validating(plugin.On{
 		Operations: []admission.Operation{admission.Update}, Group: certificatesv1.GroupName, Resources: []string{requests + "/approval"},
 	}, func(ctx context.Context, a admission.Attributes) error {
@@ -37,7 +37,7 @@ func Approval(authz authorizer.Authorizer) admission.Interface {
 }
 
 // Signing makes the plugin CertificateSigning: issuing, or failing to, needs the verb sign on the request's signer.
-func Signing(authz authorizer.Authorizer) admission.Interface {
+func Signing(authz authorizer.UnconditionalAuthorizer) admission.Interface {
 	return plugin.Validating(plugin.On{
 		Operations: []admission.Operation{admission.Update}, Group: certificatesv1.GroupName, Resources: []string{requests + "/status"},
 	}, func(ctx context.Context, a admission.Attributes) error {
@@ -86,7 +86,7 @@ func Parse(data []byte) (*x509.CertificateRequest, error) {
 }
 
 // mustBeAllowed asks for the verb on the signer, then on all of its domain.
-func mustBeAllowed(ctx context.Context, authz authorizer.Authorizer, a admission.Attributes, verb, signer string) error {
+func mustBeAllowed(ctx context.Context, authz authorizer.UnconditionalAuthorizer, a admission.Attributes, verb, signer string) error {
 	domain, _, _ := strings.Cut(signer, "/")
 	for _, name := range []string{signer, domain + "/*"} {
 		decision, _, err := authz.Authorize(ctx, authorizer.AttributesRecord{

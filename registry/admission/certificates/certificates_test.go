@@ -47,7 +47,7 @@ func TestApprovalAndSigningNeedTheVerbOnTheSigner(t *testing.T) {
 	failed := old.DeepCopy()
 	failed.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateFailed, Status: corev1.ConditionTrue}}
 	for name, test := range map[string]struct {
-		plugin func(authorizer.Authorizer) admission.Interface
+		plugin func(authorizer.UnconditionalAuthorizer) admission.Interface
 		new    *certificatesv1.CertificateSigningRequest
 		sub    string
 		may    string

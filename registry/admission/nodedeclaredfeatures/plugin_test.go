@@ -32,7 +32,7 @@ func TestUpdatesNeedWhatTheNodeDeclares(t *testing.T) {
 		DeclaredFeatures: []string{"InPlacePodLevelResourcesVerticalScaling"},
 	}}
 	factory := informers.NewSharedInformerFactory(fake.NewClientset(plain, able), 0)
-	p := New(factory, version.MustParse("1.36.3")).(admission.ValidationInterface)
+	p := New(factory, version.MustParse("1.37.2")).(admission.ValidationInterface)
 	stop := make(chan struct{})
 	defer factory.Shutdown()
 	defer close(stop)

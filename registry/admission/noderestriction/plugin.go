@@ -24,11 +24,11 @@ type restriction struct {
 	claims  listers.PersistentVolumeClaimLister
 	volumes listers.PersistentVolumeLister
 	drivers storagelisters.CSIDriverLister
-	authz   authorizer.Authorizer
+	authz   authorizer.UnconditionalAuthorizer
 }
 
 // New makes the plugin.
-func New(factory informers.SharedInformerFactory, authz authorizer.Authorizer) admission.Interface {
+func New(factory informers.SharedInformerFactory, authz authorizer.UnconditionalAuthorizer) admission.Interface {
 	core := factory.Core().V1()
 	r := restriction{
 		pods: core.Pods().Lister(), nodes: core.Nodes().Lister(), claims: core.PersistentVolumeClaims().Lister(),

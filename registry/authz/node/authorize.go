@@ -11,7 +11,7 @@ import (
 	"github.com/coracle-k8s/coracle/registry/authz/rbac"
 )
 
-// Authorize implements authorizer.Authorizer.
+// Authorize implements authorizer.UnconditionalAuthorizer.
 func (n *Authorizer) Authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 	name, ok := Name(a.GetUser())
 	if !ok {

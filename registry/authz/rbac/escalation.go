@@ -20,7 +20,7 @@ import (
 // See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping.
 type Guard struct {
 	RBAC       *RBAC
-	Authorizer authorizer.Authorizer
+	Authorizer authorizer.UnconditionalAuthorizer
 }
 
 // Role checks a role that the request's user writes: its rules must be held by the user, who may otherwise need the verb

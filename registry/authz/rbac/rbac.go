@@ -54,7 +54,7 @@ func (r *RBAC) HasSynced() bool {
 	return true
 }
 
-// Authorize implements authorizer.Authorizer. It allows or has no opinion.
+// Authorize implements authorizer.UnconditionalAuthorizer. It allows or has no opinion.
 func (r *RBAC) Authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 	var reason string
 	var errs []error

@@ -166,7 +166,7 @@ type oneTxn struct {
 }
 
 func (o *oneTxn) If(c ...clientv3.Cmp) clientv3.Txn {
-	o.seen = (*etcdserverpb.Compare)(&c[0]).GetModRevision()
+	o.seen = c[0].GetCompare().GetModRevision()
 	return o
 }
 func (o *oneTxn) Then(ops ...clientv3.Op) clientv3.Txn { o.then = ops; return o }
