@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/record"
 	cri "k8s.io/cri-api/pkg/apis"
 
+	"github.com/coracle-k8s/coracle/apis/version"
 	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/downward"
@@ -40,7 +41,7 @@ import (
 )
 
 // Version is the kubelet's version that the Node reports: that of the Kubernetes whose behaviour this is.
-const Version = "v1.36.3"
+const Version = "v" + version.Kubernetes
 
 // Config is what a kubelet works with. Informers are started by their owner and hold shared objects.
 type Config struct {

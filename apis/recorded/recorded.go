@@ -1,4 +1,4 @@
-// Package recorded checks defaults and validation against what Kubernetes 1.36 was seen to answer.
+// Package recorded checks defaults and validation against what Kubernetes was seen to answer.
 //
 // testdata/answers.jsonl of a package has one request a line: an object that a client creates or, with old, updates, and
 // what came back: the causes of a refusal, or the object with its defaults. Metadata is left out: it is checked elsewhere.

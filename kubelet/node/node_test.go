@@ -55,7 +55,7 @@ func TestANodeIsReadyWithItsRuntimeAndNetwork(t *testing.T) {
 		m := &machine{}
 		n := New(Config{
 			Name: "n", IPs: []string{"10.0.0.1"}, Client: client, Current: func() *corev1.Node { return nil }, Runtime: m, Images: m,
-			Labels: map[string]string{"own": "label"}, Offer: resources.Offer{Dir: "/", Pods: 110}, KubeletVersion: "v1.36.3", RuntimeName: "r", RuntimeVersion: "1",
+			Labels: map[string]string{"own": "label"}, Offer: resources.Offer{Dir: "/", Pods: 110}, KubeletVersion: "v1.37.2", RuntimeName: "r", RuntimeVersion: "1",
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -83,7 +83,7 @@ func TestANodeIsReadyWithItsRuntimeAndNetwork(t *testing.T) {
 		}
 		m.set(true, nil)
 		node = read()
-		if ready(node) != corev1.ConditionTrue || node.Status.Allocatable.Pods().Value() != 110 || node.Status.NodeInfo.KubeletVersion != "v1.36.3" {
+		if ready(node) != corev1.ConditionTrue || node.Status.Allocatable.Pods().Value() != 110 || node.Status.NodeInfo.KubeletVersion != "v1.37.2" {
 			t.Errorf("with a network: %s %v", ready(node), node.Status)
 		}
 		if !slices.Equal(node.Status.DeclaredFeatures, declared) || !slices.IsSorted(declared) {

@@ -24,13 +24,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	remote "k8s.io/cri-client/pkg"
 	utilexec "k8s.io/utils/exec"
+
+	"github.com/coracle-k8s/coracle/apis/version"
 )
 
 // maxBody is what is read of an answer.
 const maxBody = 10 * 1024
 
 // userAgent names the kubelet to probed servers.
-const userAgent = "kube-probe/1.36"
+const userAgent = "kube-probe/" + version.MajorMinor
 
 // Executor runs a command in a container. An error with an exit status is the command's own.
 type Executor interface {
@@ -192,7 +194,7 @@ func newRequest(ctx context.Context, t Target, action *corev1.HTTPGetAction, age
 
 // HTTPHook performs an HTTP lifecycle hook. Whatever the server answers is success.
 func HTTPHook(ctx context.Context, pod *corev1.Pod, c *corev1.Container, action *corev1.HTTPGetAction, podIP string) error {
-	request, err := newRequest(ctx, Target{Pod: pod, Container: c, PodIP: podIP}, action, "kube-lifecycle/1.36")
+	request, err := newRequest(ctx, Target{Pod: pod, Container: c, PodIP: podIP}, action, "kube-lifecycle/"+version.MajorMinor)
 	if err != nil {
 		return err
 	}

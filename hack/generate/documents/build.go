@@ -22,6 +22,7 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/spec"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
+	"github.com/coracle-k8s/coracle/apis/version"
 	"github.com/coracle-k8s/coracle/hack/generate/definitions"
 )
 
@@ -56,7 +57,7 @@ func build(services []*restful.WebService) (*documents, error) {
 
 // describe says what is common to all operations.
 func describe(oa routes.OpenAPI, namer *openapinamer.DefinitionNamer) {
-	info := spec.InfoProps{Title: "Kubernetes", Version: "v1.36.3"}
+	info := spec.InfoProps{Title: "Kubernetes", Version: "v" + version.Kubernetes}
 	token := spec.SecuritySchemeProps{Type: "apiKey", Name: "authorization", In: "header", Description: "Bearer Token authentication"}
 	required := []map[string][]string{{"BearerToken": {}}}
 
