@@ -23,7 +23,7 @@ type recorded struct {
 	RoleBindings        []*rbacv1.RoleBinding
 }
 
-// What upstream v1.36.3 has stored after its start.
+// What upstream has stored after its start.
 func recording(t *testing.T) recorded {
 	f, err := os.Open("testdata/upstream.json.gz")
 	if err != nil {
