@@ -58,7 +58,9 @@ func New() (*Scheme, error) {
 		}
 	}
 	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"})
-	return &Scheme{Scheme: s, Codecs: serializer.NewCodecFactory(s), Parameters: runtime.NewParameterCodec(s)}, nil
+	// Lists are written item by item: what one needs at once is an item's room, not the list's.
+	codecs := serializer.NewCodecFactory(s, serializer.WithStreamingCollectionEncodingToJSON(), serializer.WithStreamingCollectionEncodingToProtobuf())
+	return &Scheme{Scheme: s, Codecs: codecs, Parameters: runtime.NewParameterCodec(s)}, nil
 }
 
 // addHubs registers the most preferred version's type of every kind as the internal version, after the external one: the

@@ -98,6 +98,7 @@ func (c *Cluster) configOf(user string) *rest.Config {
 // clientOf reads from the manager's cache and writes as the user.
 func (c *Cluster) clientOf(mgr manager.Manager, user string) client.Client {
 	as := c.configOf(user)
+	as.ContentConfig = rest.ContentConfig{} // the library's choice: protobuf for all but what is applied, which it reads as JSON only
 	of, err := client.New(as, client.Options{
 		Scheme: clientscheme.Scheme, Mapper: mgr.GetRESTMapper(), Cache: &client.CacheOptions{Reader: mgr.GetCache()},
 	})

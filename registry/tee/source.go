@@ -93,7 +93,11 @@ func (s *Source) feed(e watch.Event, initial bool) (_ watch.Event, stillInitial 
 	if e.Type == watch.Error {
 		return e, initial
 	}
-	m, err := meta.Accessor(e.Object)
+	o := e.Object
+	if timed, ok := o.(storage.WatchEventWithRecordTime); ok {
+		o = timed.Unwrap() // the watch cache measures with the time how long it dispatches
+	}
+	m, err := meta.Accessor(o)
 	if err != nil {
 		return e, initial
 	}
@@ -109,10 +113,10 @@ func (s *Source) feed(e watch.Event, initial bool) (_ watch.Event, stillInitial 
 		k.advance(m.GetResourceVersion())
 	case e.Type == watch.Bookmark:
 	case initial:
-		e.Object = k.known(e.Object)
+		e.Object = k.known(o)
 		k.pending = append(k.pending, e.Object)
 	default:
-		k.apply(e.Type, keyOf(m), e.Object)
+		k.apply(e.Type, keyOf(m), o)
 		k.advance(m.GetResourceVersion())
 	}
 	return e, initial
