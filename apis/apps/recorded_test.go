@@ -6,7 +6,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/recorded"
 )
 
@@ -18,11 +17,8 @@ func TestAnswersAsRecorded(t *testing.T) {
 		"DaemonSet": recorded.Of(DefaultDaemonSet, ValidateDaemonSet, func(ds, old *appsv1.DaemonSet) field.ErrorList {
 			return append(ValidateDaemonSetUpdate(ds, old), ValidateDaemonSet(ds)...)
 		}),
-		"Deployment": recorded.Of(DefaultDeployment, ValidateDeployment, ValidateDeploymentUpdate),
-		"ReplicaSet": recorded.Of(DefaultReplicaSet, ValidateReplicaSet, ValidateReplicaSetUpdate),
-		"StatefulSet": recorded.Of(func(s *appsv1.StatefulSet) {
-			DefaultStatefulSet(s)
-			feature.Drop(nil, GatedStatefulSet(), s, nil)
-		}, ValidateStatefulSet, ValidateStatefulSetUpdate),
+		"Deployment":  recorded.Of(DefaultDeployment, ValidateDeployment, ValidateDeploymentUpdate),
+		"ReplicaSet":  recorded.Of(DefaultReplicaSet, ValidateReplicaSet, ValidateReplicaSetUpdate),
+		"StatefulSet": recorded.Of(DefaultStatefulSet, ValidateStatefulSet, ValidateStatefulSetUpdate),
 	})
 }

@@ -8,10 +8,10 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/core"
-	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -31,6 +31,7 @@ func DefaultStatefulSet(s *appsv1.StatefulSet) {
 	}
 	if strategy.Type == appsv1.RollingUpdateStatefulSetStrategyType && strategy.RollingUpdate != nil {
 		orDefault(&strategy.RollingUpdate.Partition, 0)
+		orDefault(&strategy.RollingUpdate.MaxUnavailable, intstr.FromInt32(1))
 	}
 	orDefault(&s.Spec.PersistentVolumeClaimRetentionPolicy, appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{})
 	retention := s.Spec.PersistentVolumeClaimRetentionPolicy
@@ -47,22 +48,6 @@ func DefaultStatefulSet(s *appsv1.StatefulSet) {
 			claim.Status.Phase = corev1.ClaimPending
 		}
 	}
-}
-
-// GatedStatefulSet are the fields of StatefulSets, but for their templates, whose features are off by default.
-func GatedStatefulSet() []feature.Field[*appsv1.StatefulSet] {
-	rolling := func(s *appsv1.StatefulSet) *appsv1.RollingUpdateStatefulSetStrategy {
-		return s.Spec.UpdateStrategy.RollingUpdate
-	}
-	return []feature.Field[*appsv1.StatefulSet]{{
-		Gate:  feature.MaxUnavailableStatefulSet,
-		InUse: func(s *appsv1.StatefulSet) bool { return rolling(s) != nil && rolling(s).MaxUnavailable != nil },
-		Drop: func(s *appsv1.StatefulSet) {
-			if u := rolling(s); u != nil {
-				u.MaxUnavailable = nil
-			}
-		},
-	}}
 }
 
 // ValidateStatefulSet checks a new stateful set.

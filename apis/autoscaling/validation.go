@@ -19,12 +19,12 @@ const (
 
 // strictness says which mistakes are reported: those that the stored object had already may stay.
 type strictness struct {
-	targetVersion, targetGroup, objectVersion, zeroReplicas bool
+	targetVersion, targetGroup, objectVersion bool
 }
 
 // Validate checks a new autoscaler.
 func Validate(h *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
-	return validate(&h.Spec, strictness{targetVersion: true, targetGroup: hasGroup(h), objectVersion: true, zeroReplicas: true})
+	return validate(&h.Spec, strictness{targetVersion: true, targetGroup: hasGroup(h), objectVersion: true})
 }
 
 // ValidateUpdate checks a changed autoscaler.
@@ -36,7 +36,6 @@ func ValidateUpdate(h, old *autoscalingv2.HorizontalPodAutoscaler) field.ErrorLi
 		objectVersion: !slices.ContainsFunc(old.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool {
 			return m.Type == autoscalingv2.ObjectMetricSourceType && m.Object != nil && checkVersion(m.Object.DescribedObject.APIVersion, false) != nil
 		}),
-		zeroReplicas: old.Spec.MinReplicas == nil || *old.Spec.MinReplicas != 0,
 	})
 }
 
@@ -48,16 +47,17 @@ func hasGroup(h *autoscalingv2.HorizontalPodAutoscaler) bool {
 // ValidateStatus checks the counts.
 func ValidateStatus(h, _ *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 	at := field.NewPath("status")
-	return append(rule.NonNegative(h.Status.CurrentReplicas, at.Child("currentReplicas")), rule.NonNegative(h.Status.DesiredReplicas, at.Child("desiredReplicas"))...)
+	errs := append(rule.NonNegative(h.Status.CurrentReplicas, at.Child("currentReplicas")), rule.NonNegative(h.Status.DesiredReplicas, at.Child("desiredReplicas"))...)
+	for i, c := range h.Status.Conditions {
+		errs = append(errs, rule.NonNegativeIfSet(c.ObservedGeneration, at.Child("conditions").Index(i).Child("observedGeneration"))...)
+	}
+	return errs
 }
 
 func validate(s *autoscalingv2.HorizontalPodAutoscalerSpec, strict strictness) (errs field.ErrorList) {
-	spec, least := field.NewPath("spec"), int32(0)
-	if strict.zeroReplicas {
-		least = 1
-	}
-	if n := s.MinReplicas; n != nil && *n < least {
-		errs = append(errs, field.Invalid(spec.Child("minReplicas"), *n, fmt.Sprintf("must be greater than or equal to %d", least)))
+	spec := field.NewPath("spec")
+	if n := s.MinReplicas; n != nil && *n < 0 {
+		errs = append(errs, field.Invalid(spec.Child("minReplicas"), *n, "must be greater than or equal to 0"))
 	}
 	most := spec.Child("maxReplicas")
 	switch n := s.MaxReplicas; {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -124,4 +125,13 @@ func validateRestarts(s *batchv1.JobSpec, at *field.Path) field.ErrorList {
 	default:
 		return rule.OneOf(p, at, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever)
 	}
+}
+
+// GatedJobSpec are the fields of Jobs, but for those of their templates, whose features are off by default.
+func GatedJobSpec() []feature.Field[*batchv1.JobSpec] {
+	return []feature.Field[*batchv1.JobSpec]{{
+		Gate:  feature.WorkloadWithJob,
+		InUse: func(s *batchv1.JobSpec) bool { return s.Scheduling != nil },
+		Drop:  func(s *batchv1.JobSpec) { s.Scheduling = nil },
+	}}
 }

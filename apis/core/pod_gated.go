@@ -17,12 +17,16 @@ func GatedPodSpec() []feature.Field[*corev1.PodSpec] {
 			Drop:  func(s *corev1.PodSpec) { s.SchedulingGroup = nil },
 		},
 		{Gate: feature.ContainerStopSignals, InUse: usesStopSignals, Drop: dropStopSignals},
-		projected(feature.ClusterTrustBundleProjection,
-			func(p *corev1.VolumeProjection) bool { return p.ClusterTrustBundle != nil },
-			func(p *corev1.VolumeProjection) { p.ClusterTrustBundle = nil }),
-		projected(feature.PodCertificateRequest,
-			func(p *corev1.VolumeProjection) bool { return p.PodCertificate != nil },
-			func(p *corev1.VolumeProjection) { p.PodCertificate = nil }),
+		{
+			Gate:  feature.EvictionRequestAPI,
+			InUse: func(s *corev1.PodSpec) bool { return len(s.EvictionResponders) > 0 },
+			Drop:  func(s *corev1.PodSpec) { s.EvictionResponders = nil },
+		},
+		pointers(feature.AtomicWriteVolumeUserFields, volumeUsers),
+		pointers(feature.EmptyDirVolumeMode, emptyDirModes),
+		pointers(feature.GRPCContainerProbeTLS, grpcModes),
+		pointers(feature.H2CContainerProbe, httpProtocols),
+		{Gate: feature.VolumeBindMountOptions, InUse: usesBindOptions, Drop: dropBindOptions},
 	}
 }
 
@@ -40,6 +44,11 @@ func GatedPodStatus() []feature.Field[*corev1.Pod] {
 			Drop:  func(p *corev1.Pod) { p.Status.NodeAllocatableResourceClaimStatuses = nil },
 		},
 		{
+			Gate:  feature.CSIVolumeHealth,
+			InUse: func(p *corev1.Pod) bool { return len(p.Status.VolumeHealth) > 0 },
+			Drop:  func(p *corev1.Pod) { p.Status.VolumeHealth = nil },
+		},
+		{
 			Gate: feature.ImageVolumeWithDigest,
 			InUse: func(p *corev1.Pod) bool {
 				return eachMountStatus(p, func(m *corev1.VolumeMountStatus) bool { return m.VolumeStatus != nil })
@@ -49,6 +58,24 @@ func GatedPodStatus() []feature.Field[*corev1.Pod] {
 			},
 		},
 	}
+}
+
+// GatedNode are the fields of nodes whose features are off by default.
+func GatedNode() []feature.Field[*corev1.Node] {
+	return []feature.Field[*corev1.Node]{{
+		Gate:  feature.InPlacePodVerticalScalingSchedulerPreemption,
+		InUse: func(n *corev1.Node) bool { return n.Spec.PodPreemptionPolicy != nil },
+		Drop:  func(n *corev1.Node) { n.Spec.PodPreemptionPolicy = nil },
+	}}
+}
+
+// GatedClaimStatus are the fields of volume claims' status whose features are off by default.
+func GatedClaimStatus() []feature.Field[*corev1.PersistentVolumeClaim] {
+	return []feature.Field[*corev1.PersistentVolumeClaim]{{
+		Gate:  feature.CSIVolumeHealth,
+		InUse: func(c *corev1.PersistentVolumeClaim) bool { return c.Status.HealthStatus != nil },
+		Drop:  func(c *corev1.PersistentVolumeClaim) { c.Status.HealthStatus = nil },
+	}}
 }
 
 // GatedClaimSpec are the fields of volume claims whose features are off by default.
@@ -92,32 +119,6 @@ func dropStopSignals(s *corev1.PodSpec) {
 			*l = nil // it said nothing else
 		}
 	}
-}
-
-// projected is a field of the sources of projected volumes.
-func projected(gate feature.Gate, inUse func(*corev1.VolumeProjection) bool, drop func(*corev1.VolumeProjection)) feature.Field[*corev1.PodSpec] {
-	return feature.Field[*corev1.PodSpec]{
-		Gate:  gate,
-		InUse: func(s *corev1.PodSpec) bool { return eachProjection(s, inUse) },
-		Drop: func(s *corev1.PodSpec) {
-			eachProjection(s, func(p *corev1.VolumeProjection) bool { drop(p); return false })
-		},
-	}
-}
-
-// eachProjection calls f until it returns true, and reports whether it did.
-func eachProjection(s *corev1.PodSpec, f func(*corev1.VolumeProjection) bool) bool {
-	for _, v := range s.Volumes {
-		if v.Projected == nil {
-			continue
-		}
-		for i := range v.Projected.Sources {
-			if f(&v.Projected.Sources[i]) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // eachMountStatus calls f until it returns true, and reports whether it did.

@@ -12,24 +12,36 @@ import (
 
 // gatedSpec uses every gated field of a Pod.
 func gatedSpec() *corev1.PodSpec {
+	user := func() *int64 { return ptr.To[int64](1000) }
 	signal := func() *corev1.Lifecycle { return &corev1.Lifecycle{StopSignal: ptr.To(corev1.SIGUSR1)} }
 	return &corev1.PodSpec{
-		SchedulingGroup: &corev1.PodSchedulingGroup{PodGroupName: ptr.To("A B")},
-		InitContainers:  []corev1.Container{{Lifecycle: signal()}},
-		Containers:      []corev1.Container{{Lifecycle: &corev1.Lifecycle{StopSignal: ptr.To(corev1.SIGUSR1), PreStop: &corev1.LifecycleHandler{}}}, {}},
-		Volumes: []corev1.Volume{{}, {VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-			{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{}}, {PodCertificate: &corev1.PodCertificateProjection{}}, {Secret: &corev1.SecretProjection{}},
-		}}}}},
+		SchedulingGroup:    &corev1.PodSchedulingGroup{PodGroupName: ptr.To("A B")},
+		EvictionResponders: []corev1.EvictionResponder{{Name: "example.com/a"}},
+		InitContainers:     []corev1.Container{{Lifecycle: signal(), VolumeMounts: []corev1.VolumeMount{{BindMountOptions: []string{"noexec"}}}}},
+		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+			LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Mode: ptr.To(corev1.GRPCProbeModeTLS)}}},
+			StartupProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Protocol: ptr.To(corev1.HTTPProtocolHTTP2)}}},
+		}}},
+		Containers: []corev1.Container{{Lifecycle: &corev1.Lifecycle{StopSignal: ptr.To(corev1.SIGUSR1), PreStop: &corev1.LifecycleHandler{}}}, {}},
+		Volumes: []corev1.Volume{{}, {VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{DefaultUser: user(), Sources: []corev1.VolumeProjection{
+			{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{User: user()}}, {PodCertificate: &corev1.PodCertificateProjection{User: user()}},
+			{Secret: &corev1.SecretProjection{Items: []corev1.KeyToPath{{User: user()}}}},
+		}}}}, {VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Mode: ptr.To[int32](0o755)}}}},
 	}
 }
 
 func TestGatedFieldsOfPodsAreDroppedUnlessInUseOrOn(t *testing.T) {
 	bare := &corev1.PodSpec{
-		InitContainers: []corev1.Container{{}},
-		Containers:     []corev1.Container{{Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{}}}, {}},
+		InitContainers: []corev1.Container{{VolumeMounts: []corev1.VolumeMount{{}}}},
+		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+			LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{}}},
+			StartupProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{}}},
+		}}},
+		Containers: []corev1.Container{{Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{}}}, {}},
 		Volumes: []corev1.Volume{{}, {VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-			{}, {}, {Secret: &corev1.SecretProjection{}},
-		}}}}},
+			{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{}}, {PodCertificate: &corev1.PodCertificateProjection{}},
+			{Secret: &corev1.SecretProjection{Items: []corev1.KeyToPath{{}}}},
+		}}}}, {VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 	}
 	all := feature.Gates{}
 	for _, f := range GatedPodSpec() {

@@ -143,11 +143,15 @@ func validateVersion(text *string, at *field.Path) (errs field.ErrorList) {
 }
 
 func validateTaint(t *resourcev1.DeviceTaint, at *field.Path) field.ErrorList {
+	return append(validateTaintKey(t, at), validateEffect(t.Effect, at.Child("effect"))...)
+}
+
+func validateTaintKey(t *resourcev1.DeviceTaint, at *field.Path) field.ErrorList {
 	errs := metav1validation.ValidateLabelName(t.Key, at.Child("key"))
 	if t.Value != "" {
 		errs = append(errs, rule.Invalid(at.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
 	}
-	return append(errs, validateEffect(t.Effect, at.Child("effect"))...)
+	return errs
 }
 
 // validateBinding checks the conditions that a driver sets before a pod is bound, and those that say it cannot be.

@@ -144,6 +144,22 @@ func GatedSlice() []feature.Field[*resourcev1.ResourceSlice] {
 			}
 		},
 	}, {
+		Gate:  feature.DRAPartitionableDevicesType,
+		InUse: func(s *resourcev1.ResourceSlice) bool { return s.Spec.PartitionTypeAttribute != nil },
+		Drop:  func(s *resourcev1.ResourceSlice) { s.Spec.PartitionTypeAttribute = nil },
+	}, {
+		Gate:  feature.DRAOptionalNodeOperations,
+		InUse: func(s *resourcev1.ResourceSlice) bool { return len(s.Spec.SkipNodeOperations) > 0 },
+		Drop:  func(s *resourcev1.ResourceSlice) { s.Spec.SkipNodeOperations = nil },
+	}, {
+		Gate:  feature.DRADeviceCompatibilityGroups,
+		InUse: func(s *resourcev1.ResourceSlice) bool { return slices.ContainsFunc(consumed(&s.Spec), inGroups) },
+		Drop: func(s *resourcev1.ResourceSlice) {
+			for _, c := range consumed(&s.Spec) {
+				c.CompatibilityGroups = nil
+			}
+		},
+	}, {
 		Gate:  feature.DRAListTypeAttributes,
 		InUse: func(s *resourcev1.ResourceSlice) bool { return usesLists(&s.Spec) },
 		Drop: func(s *resourcev1.ResourceSlice) {
@@ -156,6 +172,18 @@ func GatedSlice() []feature.Field[*resourcev1.ResourceSlice] {
 		},
 	}}
 }
+
+// consumed are the counters that devices of the slice consume.
+func consumed(s *resourcev1.ResourceSliceSpec) (all []*resourcev1.DeviceCounterConsumption) {
+	for i := range s.Devices {
+		for j := range s.Devices[i].ConsumesCounters {
+			all = append(all, &s.Devices[i].ConsumesCounters[j])
+		}
+	}
+	return all
+}
+
+func inGroups(c *resourcev1.DeviceCounterConsumption) bool { return len(c.CompatibilityGroups) > 0 }
 
 func usesLists(s *resourcev1.ResourceSliceSpec) bool {
 	for i := range s.Devices {

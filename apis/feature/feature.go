@@ -8,17 +8,26 @@ type Gate string
 
 // The features that an API field here depends on.
 const (
-	ClusterTrustBundleProjection   Gate = "ClusterTrustBundleProjection"
-	ContainerStopSignals           Gate = "ContainerStopSignals"
-	CoordinatedLeaderElection      Gate = "CoordinatedLeaderElection"
-	CrossNamespaceVolumeDataSource Gate = "CrossNamespaceVolumeDataSource"
-	DRAListTypeAttributes          Gate = "DRAListTypeAttributes"
-	DRANodeAllocatableResources    Gate = "DRANodeAllocatableResources"
-	GenericWorkload                Gate = "GenericWorkload"
-	ImageVolumeWithDigest          Gate = "ImageVolumeWithDigest"
-	MaxUnavailableStatefulSet      Gate = "MaxUnavailableStatefulSet"
-	PodCertificateRequest          Gate = "PodCertificateRequest"
-	VolumeLimitScaling             Gate = "VolumeLimitScaling"
+	AtomicWriteVolumeUserFields                  Gate = "AtomicWriteVolumeUserFields"
+	ContainerStopSignals                         Gate = "ContainerStopSignals"
+	CoordinatedLeaderElection                    Gate = "CoordinatedLeaderElection"
+	CrossNamespaceVolumeDataSource               Gate = "CrossNamespaceVolumeDataSource"
+	CSIVolumeHealth                              Gate = "CSIVolumeHealth"
+	DRADerivedAttributes                         Gate = "DRADerivedAttributes"
+	DRADeviceCompatibilityGroups                 Gate = "DRADeviceCompatibilityGroups"
+	DRAListTypeAttributes                        Gate = "DRAListTypeAttributes"
+	DRANodeAllocatableResources                  Gate = "DRANodeAllocatableResources"
+	DRAOptionalNodeOperations                    Gate = "DRAOptionalNodeOperations"
+	DRAPartitionableDevicesType                  Gate = "DRAPartitionableDevicesType"
+	EmptyDirVolumeMode                           Gate = "EmptyDirVolumeMode"
+	EvictionRequestAPI                           Gate = "EvictionRequestAPI"
+	GenericWorkload                              Gate = "GenericWorkload"
+	GRPCContainerProbeTLS                        Gate = "GRPCContainerProbeTLS"
+	H2CContainerProbe                            Gate = "H2CContainerProbe"
+	ImageVolumeWithDigest                        Gate = "ImageVolumeWithDigest"
+	InPlacePodVerticalScalingSchedulerPreemption Gate = "InPlacePodVerticalScalingSchedulerPreemption"
+	VolumeBindMountOptions                       Gate = "VolumeBindMountOptions"
+	WorkloadWithJob                              Gate = "WorkloadWithJob"
 )
 
 // Gates are the features of one server, as far as they differ from Kubernetes' defaults for this version. All that are named

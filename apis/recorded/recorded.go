@@ -17,6 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
 // Kind says how objects of a kind are treated.
@@ -90,7 +92,7 @@ func (k kind[T, P]) run(t *testing.T, c *answer) {
 	} else {
 		errs = k.update(obj, k.decode(t, c.Old))
 	}
-	if diff := cmp.Diff(c.Causes, causes(errs)); diff != "" {
+	if diff := cmp.Diff(c.Causes, causes(rule.Distinct(errs))); diff != "" {
 		t.Errorf("causes (-want +got):\n%s%v", diff, errs.ToAggregate())
 	}
 	if c.Want == nil || t.Failed() {

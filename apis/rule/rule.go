@@ -24,6 +24,18 @@ func Invalid(at *field.Path, value any, messages []string) (errs field.ErrorList
 	return errs
 }
 
+// Distinct leaves out errors that say the same as one before: a client sees each once, however often it was found.
+func Distinct(errs field.ErrorList) (distinct field.ErrorList) {
+	seen := map[string]bool{}
+	for _, err := range errs {
+		if text := err.Error(); !seen[text] {
+			seen[text] = true
+			distinct = append(distinct, err)
+		}
+	}
+	return distinct
+}
+
 // NonNegative requires n >= 0.
 func NonNegative[N ~int | ~int32 | ~int64](n N, at *field.Path) field.ErrorList {
 	return apivalidation.ValidateNonnegativeField(int64(n), at)

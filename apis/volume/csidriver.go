@@ -6,7 +6,6 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
@@ -21,7 +20,7 @@ const (
 func DefaultCSIDriver(d *storagev1.CSIDriver) {
 	s := &d.Spec
 	orDefault(&s.AttachRequired, true)
-	for _, flag := range []**bool{&s.PodInfoOnMount, &s.StorageCapacity, &s.RequiresRepublish, &s.SELinuxMount} {
+	for _, flag := range []**bool{&s.PodInfoOnMount, &s.StorageCapacity, &s.RequiresRepublish, &s.SELinuxMount, &s.PreventPodSchedulingIfMissing} {
 		orDefault(flag, false)
 	}
 	orDefault(&s.FSGroupPolicy, storagev1.ReadWriteOnceWithFSTypeFSGroupPolicy)
@@ -93,13 +92,4 @@ func validateTokenRequests(requests []storagev1.TokenRequest, at *field.Path) (e
 		}
 	}
 	return errs
-}
-
-// GatedCSIDriver are the fields of drivers whose features are off by default.
-func GatedCSIDriver() []feature.Field[*storagev1.CSIDriver] {
-	return []feature.Field[*storagev1.CSIDriver]{{
-		Gate:  feature.VolumeLimitScaling,
-		InUse: func(d *storagev1.CSIDriver) bool { return d.Spec.PreventPodSchedulingIfMissing != nil },
-		Drop:  func(d *storagev1.CSIDriver) { d.Spec.PreventPodSchedulingIfMissing = nil },
-	}}
 }

@@ -55,6 +55,7 @@ func order(c Config) []entry {
 		{name: "RuntimeClass", new: ok(runtimeclass.New(c.Informers, c.Client))},
 		{name: "CertificateApproval", new: ok(certificates.Approval(c.Authorizer))},
 		{name: "CertificateSigning", new: ok(certificates.Signing(c.Authorizer))},
+		{name: "ClusterTrustBundleAttest", new: ok(certificates.Attest(c.Authorizer))},
 		{name: "CertificateSubjectRestriction", new: ok(certificates.SubjectRestriction())},
 		{name: "DefaultIngressClass", new: ok(defaultingressclass.New(c.Informers))},
 		{name: "PodTopologyLabels", new: ok(podtopology.New(c.Informers))},

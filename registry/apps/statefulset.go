@@ -23,7 +23,7 @@ func statefulSets() *resource.Resource[*statefulSet] {
 		Name: "statefulsets", Short: []string{"sts"}, Categories: []string{"all"}, Namespaced: true,
 		NameRule:       validation.NameIsDNSLabel,
 		Default:        apps.DefaultStatefulSet,
-		Gated:          append(apps.GatedStatefulSet(), core.GatedTemplate(func(s *statefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template })...),
+		Gated:          core.GatedTemplate(func(s *statefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template }),
 		Generation:     func(s *statefulSet) any { return &s.Spec },
 		ValidateCreate: apps.ValidateStatefulSet,
 		ValidateUpdate: apps.ValidateStatefulSetUpdate,

@@ -19,6 +19,7 @@ func horizontalPodAutoscalers() *resource.Resource[*autoscaler] {
 		Name: "horizontalpodautoscalers", Short: []string{"hpa"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        fill,
 		Also:           []resource.Version{resource.In[*autoscalingv1.HorizontalPodAutoscaler]{Default: autoscaling.DefaultV1}},
+		Generation:     func(h *autoscaler) any { return &h.Spec },
 		ValidateCreate: autoscaling.Validate,
 		ValidateUpdate: autoscaling.ValidateUpdate,
 		Columns: []resource.Column[*autoscaler]{

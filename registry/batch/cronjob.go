@@ -22,7 +22,7 @@ func cronJobs() *resource.Resource[*cronJob] {
 	return resource.Define(resource.Definition[*cronJob]{
 		Name: "cronjobs", Short: []string{"cj"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        batch.DefaultCronJob,
-		Gated:          core.GatedTemplate(func(c *cronJob) *corev1.PodTemplateSpec { return &c.Spec.JobTemplate.Spec.Template }),
+		Gated:          gated(func(c *cronJob) *batchv1.JobSpec { return &c.Spec.JobTemplate.Spec }),
 		Generation:     func(c *cronJob) any { return &c.Spec },
 		ValidateCreate: batch.ValidateCronJob,
 		ValidateUpdate: batch.ValidateCronJobUpdate,

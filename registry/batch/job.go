@@ -16,6 +16,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/batch"
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/registry/column"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
@@ -28,7 +29,7 @@ func jobs() *resource.Resource[*job] {
 		Name: "jobs", Categories: []string{"all"}, Namespaced: true,
 		Default:          batch.DefaultJob,
 		PrepareForCreate: func(_ context.Context, j *job) { batch.GenerateSelector(j) },
-		Gated:            core.GatedTemplate(func(j *job) *corev1.PodTemplateSpec { return &j.Spec.Template }),
+		Gated:            gated(func(j *job) *batchv1.JobSpec { return &j.Spec }),
 		Generation:       func(j *job) any { return &j.Spec },
 		ValidateCreate:   batch.ValidateJob,
 		ValidateUpdate:   batch.ValidateJobUpdate,
@@ -113,4 +114,9 @@ func jobDuration(j *job) any {
 	default:
 		return duration.HumanDuration(end.Sub(start.Time))
 	}
+}
+
+// gated are the fields of Jobs whose features are off by default, where spec finds one.
+func gated[T resource.Object](spec func(T) *batchv1.JobSpec) []feature.Field[T] {
+	return append(feature.In(batch.GatedJobSpec(), spec), core.GatedTemplate(func(obj T) *corev1.PodTemplateSpec { return &spec(obj).Template })...)
 }

@@ -1,9 +1,13 @@
 // Package certificates declares the resources of certificates.k8s.io.
 package certificates
 
-import "github.com/coracle-k8s/coracle/registry/resource"
+import (
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 
-// Resources of the group.
-func Resources() []resource.Declaration {
-	return []resource.Declaration{certificateSigningRequests()}
+	"github.com/coracle-k8s/coracle/registry/resource"
+)
+
+// Resources of the group. The authorizer says who may sign what.
+func Resources(signers authorizer.UnconditionalAuthorizer) []resource.Declaration {
+	return []resource.Declaration{certificateSigningRequests(), clusterTrustBundles(), podCertificateRequests(signers)}
 }

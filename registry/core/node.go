@@ -21,6 +21,7 @@ func nodes(c Config) *resource.Resource[*node] {
 	return resource.Define(resource.Definition[*node]{
 		Name: "nodes", Short: []string{"no"},
 		Default:          core.DefaultNode,
+		Gated:            core.GatedNode(),
 		PrepareForCreate: func(_ context.Context, n *node) { n.Spec.ConfigSource, n.Status.Config = nil, nil },
 		PrepareForUpdate: func(_ context.Context, n, old *node) {
 			if old.Spec.ConfigSource == nil {

@@ -27,7 +27,7 @@ func persistentVolumeClaims() *resource.Resource[*claim] {
 		ReturnDeleted:    true,
 		Columns:          claimColumns(),
 		CopyStatus:       func(into, from *claim) { into.Status = from.Status },
-		Status:           &resource.Part[*claim]{Validate: core.ValidateClaimStatusUpdate},
+		Status:           &resource.Part[*claim]{Gated: core.GatedClaimStatus(), Validate: core.ValidateClaimStatusUpdate},
 	})
 }
 

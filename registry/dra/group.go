@@ -17,6 +17,7 @@ type Config struct {
 func Resources(c Config) []resource.Declaration {
 	return []resource.Declaration{
 		deviceClasses(),
+		deviceTaintRules(),
 		resourceClaims(c),
 		resourceClaimTemplates(c),
 		resourceSlices(),

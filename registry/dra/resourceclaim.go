@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/dra"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
 
@@ -19,6 +20,7 @@ func resourceClaims(c Config) *resource.Resource[*claim] {
 	return resource.Define(resource.Definition[*claim]{
 		Name: "resourceclaims", Namespaced: true, ReturnDeleted: true,
 		Default: dra.DefaultResourceClaim,
+		Gated:   feature.In(dra.GatedClaimSpec(), func(c *claim) *resourcev1.ResourceClaimSpec { return &c.Spec }),
 		ValidateRequest: func(_ context.Context, obj, old *claim) field.ErrorList {
 			if old != nil {
 				return dra.ValidateClaimUpdate(obj, old)
@@ -31,6 +33,7 @@ func resourceClaims(c Config) *resource.Resource[*claim] {
 		CopyStatus: func(into, from *claim) { into.Status = from.Status },
 		Status: &resource.Part[*claim]{
 			FreezeMetadata: true,
+			Gated:          dra.GatedClaimStatus(),
 			Prepare:        func(_ context.Context, obj, old *claim) { dra.DropDeallocated(obj, old) },
 			Begin: func(_ context.Context, obj, old *claim, _ bool) (resource.Finish, error) {
 				if dra.AdminAllocated(old) != nil {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/coracle-k8s/coracle/apis/dra"
+	"github.com/coracle-k8s/coracle/apis/feature"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
 
@@ -17,6 +18,7 @@ func resourceClaimTemplates(c Config) *resource.Resource[*template] {
 	return resource.Define(resource.Definition[*template]{
 		Name: "resourceclaimtemplates", Namespaced: true, ReturnDeleted: true,
 		Default: dra.DefaultResourceClaimTemplate,
+		Gated:   feature.In(dra.GatedClaimSpec(), func(t *template) *resourcev1.ResourceClaimSpec { return &t.Spec.Spec }),
 		ValidateRequest: func(_ context.Context, t, old *template) field.ErrorList {
 			if old != nil {
 				return dra.ValidateClaimTemplateUpdate(t, old, checkSelector)

@@ -36,6 +36,7 @@ func resourceSlices() *resource.Resource[*slice] {
 		UnknownField: "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: %s",
 		Fields: []resource.Field[*slice]{
 			{Path: resourcev1.ResourceSliceSelectorNodeName, Indexed: true, Value: func(s *slice) string { return column.Text(s.Spec.NodeName, "") }},
+			{Path: resourcev1.ResourceSliceSelectorPoolName, Value: func(s *slice) string { return s.Spec.Pool.Name }},
 			{Path: resourcev1.ResourceSliceSelectorDriver, Value: func(s *slice) string { return s.Spec.Driver }},
 		},
 		Columns: []resource.Column[*slice]{

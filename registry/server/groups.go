@@ -22,6 +22,7 @@ import (
 	"github.com/coracle-k8s/coracle/registry/rbac"
 	"github.com/coracle-k8s/coracle/registry/resource"
 	"github.com/coracle-k8s/coracle/registry/scheduling"
+	"github.com/coracle-k8s/coracle/registry/storagemigration"
 	"github.com/coracle-k8s/coracle/registry/volume"
 )
 
@@ -48,7 +49,7 @@ func (s *Server) groups() ([]group, error) {
 		{endpoints: authorization.Endpoints(authorization.Config{Authorizer: s.authorizer, Rules: s.rules})},
 		{resources: autoscaling.Resources()},
 		{resources: batch.Resources()},
-		{resources: certificates.Resources()},
+		{resources: certificates.Resources(s.authorizer)},
 		{resources: coordination.Resources()},
 		{resources: discovery.Resources()},
 		{resources: dra.Resources(dra.Config{Namespace: s.informers.Core().V1().Namespaces().Lister().Get})},
@@ -58,6 +59,7 @@ func (s *Server) groups() ([]group, error) {
 		{resources: policy.Resources()},
 		{resources: rbac.Resources(s.guard)},
 		{resources: scheduling.Resources()},
+		{resources: storagemigration.Resources()},
 		{resources: volume.Resources()},
 	}, nil
 }

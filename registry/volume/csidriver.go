@@ -27,7 +27,6 @@ func csiDrivers() *resource.Resource[*csiDriver] {
 	return resource.Define(resource.Definition[*csiDriver]{
 		Name:             "csidrivers",
 		Default:          volume.DefaultCSIDriver,
-		Gated:            volume.GatedCSIDriver(),
 		PrepareForUpdate: countChanges,
 		ValidateCreate:   volume.ValidateCSIDriver,
 		ValidateUpdate:   volume.ValidateCSIDriverUpdate,

@@ -13,6 +13,7 @@ type csiNode = storagev1.CSINode
 func csiNodes() *resource.Resource[*csiNode] {
 	return resource.Define(resource.Definition[*csiNode]{
 		Name:            "csinodes",
+		Gated:           volume.GatedCSINode(),
 		ValidateCreate:  volume.ValidateCSINode,
 		ValidateUpdate:  volume.ValidateCSINodeUpdate,
 		ReturnDeleted:   true,
@@ -21,6 +22,13 @@ func csiNodes() *resource.Resource[*csiNode] {
 			{Name: "Drivers", Type: "integer", Description: "Drivers indicates the number of CSI drivers registered on the node", Cell: func(n *csiNode) any {
 				return int64(len(n.Spec.Drivers))
 			}},
+		},
+		CopyStatus: func(into, from *csiNode) { into.Status = from.Status },
+		Status: &resource.Part[*csiNode]{
+			FreezeMetadata: true,
+			Gated:          volume.GatedCSINode(),
+			Validate:       volume.ValidateCSINodeStatus,
+			Resets:         []string{"metadata", "spec"},
 		},
 	})
 }

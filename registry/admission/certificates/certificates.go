@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -19,12 +18,13 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/coracle-k8s/coracle/registry/admission/plugin"
+	"github.com/coracle-k8s/coracle/registry/authz"
 )
 
-const requests = "certificatesigningrequests"
+const requests, bundles = "certificatesigningrequests", "clustertrustbundles"
 
 // Approval makes the plugin CertificateApproval: approving needs the verb approve on the request's signer.
-func Approval(authz authorizer.UnconditionalAuthorizer) admission.Interface {
+func Approval(allows authorizer.UnconditionalAuthorizer) admission.Interface {
 	return plugin.Validating(plugin.On{
 		Operations: []admission.Operation{admission.Update}, Group: certificatesv1.GroupName, Resources: []string{requests + "/approval"},
 	}, func(ctx context.Context, a admission.Attributes) error {
@@ -32,12 +32,12 @@ func Approval(authz authorizer.UnconditionalAuthorizer) admission.Interface {
 		if err != nil {
 			return err
 		}
-		return mustBeAllowed(ctx, authz, a, "approve", old.Spec.SignerName)
+		return mustBeAllowed(ctx, allows, a, "approve", old.Spec.SignerName)
 	})
 }
 
 // Signing makes the plugin CertificateSigning: issuing, or failing to, needs the verb sign on the request's signer.
-func Signing(authz authorizer.UnconditionalAuthorizer) admission.Interface {
+func Signing(allows authorizer.UnconditionalAuthorizer) admission.Interface {
 	return plugin.Validating(plugin.On{
 		Operations: []admission.Operation{admission.Update}, Group: certificatesv1.GroupName, Resources: []string{requests + "/status"},
 	}, func(ctx context.Context, a admission.Attributes) error {
@@ -52,8 +52,37 @@ func Signing(authz authorizer.UnconditionalAuthorizer) admission.Interface {
 		if bytes.Equal(old.Status.Certificate, csr.Status.Certificate) && equality.Semantic.DeepEqual(old.Status.Conditions, csr.Status.Conditions) {
 			return nil
 		}
-		return mustBeAllowed(ctx, authz, a, "sign", old.Spec.SignerName)
+		return mustBeAllowed(ctx, allows, a, "sign", old.Spec.SignerName)
 	})
+}
+
+// Attest makes the plugin ClusterTrustBundleAttest: vouching for a signer's authorities needs the verb attest on the signer. Owners and
+// finalizers may be changed without.
+func Attest(allows authorizer.UnconditionalAuthorizer) admission.Interface {
+	return plugin.Validating(plugin.On{
+		Operations: []admission.Operation{admission.Create, admission.Update}, Group: certificatesv1.GroupName, Resources: []string{bundles},
+	}, func(ctx context.Context, a admission.Attributes) error {
+		b, err := plugin.Object[*certificatesv1.ClusterTrustBundle](a)
+		if err != nil || b.Spec.SignerName == "" || a.GetOperation() == admission.Update && onlyCollected(a) {
+			return err
+		}
+		if authz.ForSigner(ctx, allows, a.GetUserInfo(), "attest", b.Spec.SignerName) {
+			return nil
+		}
+		return admission.NewForbidden(a, fmt.Errorf("user not permitted to attest for signerName %q", b.Spec.SignerName))
+	})
+}
+
+// onlyCollected reports whether an update of a bundle changes nothing but owners and finalizers.
+func onlyCollected(a admission.Attributes) bool {
+	old, errOld := plugin.Old[*certificatesv1.ClusterTrustBundle](a)
+	b, err := plugin.Object[*certificatesv1.ClusterTrustBundle](a)
+	if err != nil || errOld != nil {
+		return false
+	}
+	same := b.DeepCopy()
+	same.OwnerReferences, same.Finalizers, same.ManagedFields = old.OwnerReferences, old.Finalizers, old.ManagedFields
+	return equality.Semantic.DeepEqual(same, old)
 }
 
 // SubjectRestriction makes the plugin CertificateSubjectRestriction: nobody becomes a member of system:masters by a request.
@@ -85,16 +114,10 @@ func Parse(data []byte) (*x509.CertificateRequest, error) {
 	return x509.ParseCertificateRequest(block.Bytes)
 }
 
-// mustBeAllowed asks for the verb on the signer, then on all of its domain.
-func mustBeAllowed(ctx context.Context, authz authorizer.UnconditionalAuthorizer, a admission.Attributes, verb, signer string) error {
-	domain, _, _ := strings.Cut(signer, "/")
-	for _, name := range []string{signer, domain + "/*"} {
-		decision, _, err := authz.Authorize(ctx, authorizer.AttributesRecord{
-			User: a.GetUserInfo(), Verb: verb, APIGroup: certificatesv1.GroupName, APIVersion: "*", Resource: "signers", Name: name, ResourceRequest: true,
-		})
-		if err == nil && decision == authorizer.DecisionAllow {
-			return nil
-		}
+// mustBeAllowed requires the verb on the signer.
+func mustBeAllowed(ctx context.Context, allows authorizer.UnconditionalAuthorizer, a admission.Attributes, verb, signer string) error {
+	if authz.ForSigner(ctx, allows, a.GetUserInfo(), verb, signer) {
+		return nil
 	}
 	return admission.NewForbidden(a, fmt.Errorf("user not permitted to %s requests with signerName %q", verb, signer))
 }
