@@ -143,7 +143,7 @@ func validateActions(actions []admissionv1.ValidationAction, at *field.Path) (er
 		errs = append(errs, field.Invalid(at, actions, "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)"))
 	}
 	if len(actions) == 0 {
-		errs = append(errs, field.Required(at, "at least one validation action is required"))
+		errs = append(errs, field.Required(at, ""))
 	}
 	return errs
 }

@@ -5,7 +5,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -64,14 +63,11 @@ func ValidateStatefulSet(s *appsv1.StatefulSet) field.ErrorList {
 
 // ValidateStatefulSetUpdate lets few fields change. What is immutable is not checked again.
 func ValidateStatefulSetUpdate(s, old *appsv1.StatefulSet) field.ErrorList {
-	errs := validateStatefulSet(&s.Spec)
-	may, was := s.Spec.DeepCopy(), &old.Spec
-	may.Replicas, may.Template, may.UpdateStrategy = was.Replicas, was.Template, was.UpdateStrategy
-	may.MinReadySeconds, may.Ordinals, may.RevisionHistoryLimit = was.MinReadySeconds, was.Ordinals, was.RevisionHistoryLimit
-	may.PersistentVolumeClaimRetentionPolicy = was.PersistentVolumeClaimRetentionPolicy
-	if !apiequality.Semantic.DeepEqual(may, was) {
-		errs = append(errs, field.Forbidden(spec, "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"))
-	}
+	errs, now, was := validateStatefulSet(&s.Spec), &s.Spec, &old.Spec
+	errs = append(errs, rule.Immutable(now.Selector, was.Selector, spec.Child("selector"))...)
+	errs = append(errs, rule.Immutable(now.VolumeClaimTemplates, was.VolumeClaimTemplates, spec.Child("volumeClaimTemplates"))...)
+	errs = append(errs, rule.Immutable(now.ServiceName, was.ServiceName, spec.Child("serviceName"))...)
+	errs = append(errs, rule.Immutable(now.PodManagementPolicy, was.PodManagementPolicy, spec.Child("podManagementPolicy"))...)
 	return errs
 }
 

@@ -59,13 +59,10 @@ func validateSubject(s *authorizationv1.SubjectAccessReviewSpec) field.ErrorList
 }
 
 func validateWhat(resource *authorizationv1.ResourceAttributes, other *authorizationv1.NonResourceAttributes) field.ErrorList {
-	switch {
-	case resource != nil && other != nil:
-		return field.ErrorList{field.Invalid(spec.Child("nonResourceAttributes"), other, "cannot be specified in combination with resourceAttributes")}
-	case resource == nil && other == nil:
-		return field.ErrorList{field.Invalid(spec.Child("resourceAttributes"), other, "exactly one of nonResourceAttributes or resourceAttributes must be specified")}
+	if (resource == nil) != (other == nil) {
+		return nil
 	}
-	return nil
+	return field.ErrorList{field.Invalid(spec, other, "exactly one of nonResourceAttributes or resourceAttributes must be specified")}
 }
 
 func validateSelectors(a *authorizationv1.ResourceAttributes) (errs field.ErrorList) {

@@ -3,6 +3,8 @@ package core
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/coracle-k8s/coracle/apis/rule"
 )
 
 // ValidateBinding checks what a scheduler posts to assign a pod to a node.
@@ -11,8 +13,10 @@ func ValidateBinding(b *corev1.Binding) field.ErrorList {
 	if kind := b.Target.Kind; kind != "" && kind != "Node" {
 		errs = append(errs, field.NotSupported(field.NewPath("target", "kind"), kind, []string{"Node", "<empty>"}))
 	}
-	if b.Target.Name == "" {
-		errs = append(errs, field.Required(field.NewPath("target", "name"), ""))
+	if at := field.NewPath("target", "name"); b.Target.Name == "" {
+		errs = append(errs, field.Required(at, ""))
+	} else if len(errs) == 0 {
+		errs = rule.DNSSubdomain(b.Target.Name, at)
 	}
 	return errs
 }

@@ -124,7 +124,7 @@ func validateEndpoints(endpoints []discoveryv1.Endpoint, kind discoveryv1.Addres
 func validateAddresses(addresses []string, kind discoveryv1.AddressType, at *field.Path) (errs field.ErrorList) {
 	switch n := len(addresses); {
 	case n == 0:
-		errs = append(errs, field.Required(at, "must contain at least 1 address"))
+		errs = append(errs, field.Required(at, ""))
 	case n > maxAddresses:
 		errs = append(errs, field.TooMany(at, n, maxAddresses))
 	}

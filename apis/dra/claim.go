@@ -27,7 +27,7 @@ func ValidateClaim(c *resourcev1.ResourceClaim, check Checker) field.ErrorList {
 
 // ValidateClaimUpdate lets nothing change but metadata.
 func ValidateClaimUpdate(c, old *resourcev1.ResourceClaim) field.ErrorList {
-	return rule.Immutable(c.Spec, old.Spec, spec)
+	return rule.Fixed(c.Spec, old.Spec, spec)
 }
 
 // ValidateClaimTemplate checks what claims will be made of.

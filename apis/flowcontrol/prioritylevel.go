@@ -40,7 +40,7 @@ func ValidatePriorityLevel(l *flowcontrolv1.PriorityLevelConfiguration) (errs fi
 			errs = append(errs, field.Forbidden(exempt, "must be nil if the type is Limited"))
 		}
 		if l.Spec.Limited == nil {
-			errs = append(errs, field.Required(limited, "must not be empty when type is Limited"))
+			errs = append(errs, field.Required(limited, ""))
 		} else {
 			errs = append(errs, validateLimited(l.Spec.Limited, limited)...)
 		}
@@ -82,16 +82,19 @@ func validateLimited(l *flowcontrolv1.LimitedPriorityLevelConfiguration, at *fie
 	switch r := &l.LimitResponse; r.Type {
 	case flowcontrolv1.LimitResponseTypeReject:
 		if r.Queuing != nil {
-			errs = append(errs, field.Forbidden(queuing, "must be nil if limited.limitResponse.type is not Limited"))
+			errs = append(errs, field.Forbidden(queuing, ""))
 		}
 	case flowcontrolv1.LimitResponseTypeQueue:
 		if r.Queuing == nil {
-			errs = append(errs, field.Required(queuing, "must not be empty if limited.limitResponse.type is Limited"))
+			errs = append(errs, field.Required(queuing, ""))
 		} else {
 			errs = append(errs, validateQueuing(r.Queuing, queuing)...)
 		}
 	default:
 		errs = append(errs, rule.RequiredOneOf(r.Type, response.Child("type"), flowcontrolv1.LimitResponseTypeQueue, flowcontrolv1.LimitResponseTypeReject)...)
+		if r.Queuing != nil {
+			errs = append(errs, field.Forbidden(queuing, ""))
+		}
 	}
 	if n := l.BorrowingLimitPercent; n != nil && *n < 0 {
 		errs = append(errs, field.Invalid(at.Child("borrowingLimitPercent"), *n, "if specified, must be a non-negative integer"))

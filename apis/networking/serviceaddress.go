@@ -41,7 +41,7 @@ func ValidateIPAddress(a *networkingv1.IPAddress) (errs field.ErrorList) {
 
 // ValidateIPAddressUpdate lets nobody pass an address on.
 func ValidateIPAddressUpdate(a, old *networkingv1.IPAddress) field.ErrorList {
-	return append(ValidateIPAddress(a), rule.Immutable(a.Spec.ParentRef, old.Spec.ParentRef, spec.Child("parentRef"))...)
+	return append(ValidateIPAddress(a), rule.Fixed(a.Spec.ParentRef, old.Spec.ParentRef, spec.Child("parentRef"))...)
 }
 
 // ValidateServiceCIDR checks the ranges of a new one.

@@ -47,5 +47,5 @@ func validateUnique(tolerations []corev1.Toleration, at *field.Path) (errs field
 
 // ValidateRuntimeClassUpdate checks the class, and keeps the handler.
 func ValidateRuntimeClassUpdate(c, old *nodev1.RuntimeClass) field.ErrorList {
-	return append(ValidateRuntimeClass(c), rule.Immutable(c.Handler, old.Handler, field.NewPath("handler"))...)
+	return append(ValidateRuntimeClass(c), rule.Fixed(c.Handler, old.Handler, field.NewPath("handler"))...)
 }

@@ -47,10 +47,7 @@ func ValidateClusterRoleBindingUpdate(b, old *rbacv1.ClusterRoleBinding) field.E
 }
 
 func keepsRole(role, old rbacv1.RoleRef) field.ErrorList {
-	if role == old {
-		return nil
-	}
-	return field.ErrorList{field.Invalid(field.NewPath("roleRef"), role, "cannot change roleRef")}
+	return rule.Immutable(role, old, field.NewPath("roleRef"))
 }
 
 func validateRoleRef(r *rbacv1.RoleRef, kinds ...string) field.ErrorList {

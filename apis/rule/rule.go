@@ -78,6 +78,14 @@ func Immutable(value, old any, at *field.Path) field.ErrorList {
 	return apivalidation.ValidateImmutableField(value, old, at)
 }
 
+// Fixed is Immutable without telling the value, as for the fields that upstream declares so in the API's types.
+func Fixed(value, old any, at *field.Path) field.ErrorList {
+	if len(Immutable(value, old, at)) == 0 {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(at, nil, apivalidation.FieldImmutableErrorMsg)}
+}
+
 // Selector checks the syntax of a label selector. Nil is allowed.
 func Selector(s *metav1.LabelSelector, at *field.Path) field.ErrorList {
 	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, at)

@@ -37,7 +37,7 @@ func ValidateVolumeAttachment(a *storagev1.VolumeAttachment) field.ErrorList {
 
 // ValidateVolumeAttachmentUpdate lets nothing change but metadata.
 func ValidateVolumeAttachmentUpdate(a, old *storagev1.VolumeAttachment) field.ErrorList {
-	return append(ValidateVolumeAttachment(a), rule.Immutable(a.Spec, old.Spec, field.NewPath("spec"))...)
+	return append(ValidateVolumeAttachment(a), rule.Fixed(a.Spec, old.Spec, field.NewPath("spec"))...)
 }
 
 // ValidateVolumeAttachmentStatus checks the sizes.

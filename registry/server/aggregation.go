@@ -114,6 +114,7 @@ func priorities() map[schema.GroupVersion]priority {
 		"rbac.authorization.k8s.io": 17000, "storage.k8s.io": 16800, "apiextensions.k8s.io": 16700,
 		"admissionregistration.k8s.io": 16700, "scheduling.k8s.io": 16600, "coordination.k8s.io": 16500, "node.k8s.io": 16300,
 		"discovery.k8s.io": 16200, "resource.k8s.io": 16200, "flowcontrol.apiserver.k8s.io": 16100,
+		"storagemigration.k8s.io": 15800,
 	}
 	versions := map[schema.GroupVersion]int32{
 		{Version: "v1"}: 1, {Group: "autoscaling", Version: "v2"}: 30,

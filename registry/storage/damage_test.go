@@ -81,8 +81,8 @@ func TestDamageOfAMemberIsSaid(t *testing.T) {
 		check("overwritten pages", database+" is damaged")
 	}
 	rewrite(t, database, whole)
-	writtenBy(t, database, "3.7.0")
-	check("a newer etcd's", "written by etcd 3.7.0")
+	writtenBy(t, database, "4.0.0")
+	check("a newer etcd's", "written by etcd 4.0.0")
 	writtenBy(t, database, "3.6.0")
 
 	if err := os.Truncate(log, used/2); err != nil {
