@@ -19,12 +19,13 @@ import (
 )
 
 type restriction struct {
-	pods    listers.PodLister
-	nodes   listers.NodeLister
-	claims  listers.PersistentVolumeClaimLister
-	volumes listers.PersistentVolumeLister
-	drivers storagelisters.CSIDriverLister
-	authz   authorizer.UnconditionalAuthorizer
+	pods     listers.PodLister
+	nodes    listers.NodeLister
+	claims   listers.PersistentVolumeClaimLister
+	volumes  listers.PersistentVolumeLister
+	accounts listers.ServiceAccountLister
+	drivers  storagelisters.CSIDriverLister
+	authz    authorizer.UnconditionalAuthorizer
 }
 
 // New makes the plugin.
@@ -32,7 +33,7 @@ func New(factory informers.SharedInformerFactory, authz authorizer.Unconditional
 	core := factory.Core().V1()
 	r := restriction{
 		pods: core.Pods().Lister(), nodes: core.Nodes().Lister(), claims: core.PersistentVolumeClaims().Lister(),
-		volumes: core.PersistentVolumes().Lister(), drivers: factory.Storage().V1().CSIDrivers().Lister(), authz: authz,
+		volumes: core.PersistentVolumes().Lister(), accounts: core.ServiceAccounts().Lister(), drivers: factory.Storage().V1().CSIDrivers().Lister(), authz: authz,
 	}
 	return plugin.Mutating(plugin.On{
 		Operations: []admission.Operation{admission.Create, admission.Update, admission.Delete},
@@ -69,6 +70,8 @@ func (r restriction) admit(ctx context.Context, a admission.Attributes) error {
 		return slice(name, a)
 	case schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}:
 		return request(name, a)
+	case schema.GroupResource{Group: "certificates.k8s.io", Resource: "podcertificaterequests"}:
+		return r.podCertificate(ctx, name, a)
 	}
 	return nil
 }

@@ -63,14 +63,17 @@ func restrictions(t *testing.T) restriction {
 	factory := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	core := factory.Core().V1()
 	token := func(p *corev1.Pod) {
+		p.Spec.ServiceAccountName = "builder"
 		p.Spec.Volumes = []corev1.Volume{
 			{VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "vault"}}}}}},
+			{VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: "example.com/mounted"}}}}}},
 			{VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "driver"}}},
 		}
 	}
 	for _, err := range []error{
 		core.Nodes().Informer().GetIndexer().Add(aNode("one", nil)), core.Nodes().Informer().GetIndexer().Add(aNode("two", nil)),
 		core.Pods().Informer().GetIndexer().Add(podOn("one", token)), core.Pods().Informer().GetIndexer().Add(podOn("two", nil)),
+		core.ServiceAccounts().Informer().GetIndexer().Add(&corev1.ServiceAccount{ObjectMeta: named("ns", "builder")}),
 		factory.Storage().V1().CSIDrivers().Informer().GetIndexer().Add(&storagev1.CSIDriver{ObjectMeta: named("", "driver"), Spec: storagev1.CSIDriverSpec{TokenRequests: []storagev1.TokenRequest{{Audience: "csi"}}}}),
 	} {
 		if err != nil {
@@ -79,9 +82,10 @@ func restrictions(t *testing.T) restriction {
 	}
 	return restriction{
 		pods: core.Pods().Lister(), nodes: core.Nodes().Lister(), claims: core.PersistentVolumeClaims().Lister(), volumes: core.PersistentVolumes().Lister(),
-		drivers: factory.Storage().V1().CSIDrivers().Lister(),
+		drivers: factory.Storage().V1().CSIDrivers().Lister(), accounts: core.ServiceAccounts().Lister(),
 		authz: authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-			if a.GetVerb() == "request-serviceaccounts-token-audience" && a.GetResource() == "allowed" {
+			switch a.GetVerb() + " " + a.GetResource() {
+			case "request-serviceaccounts-token-audience allowed", "request-serviceaccounts-podcertificate-signer example.com:allowed":
 				return authorizer.DecisionAllow, "", nil
 			}
 			return authorizer.DecisionNoOpinion, "", nil
@@ -141,9 +145,39 @@ func TestPods(t *testing.T) {
 		"another's status":           status(nil, "two", false),
 		"a status with labels":       status(func(p *corev1.Pod) { p.Labels = map[string]string{"a": "b"} }, "one", false),
 		"a status with claims":       status(func(p *corev1.Pod) { p.Status.ResourceClaimStatuses = []corev1.PodResourceClaimStatus{{Name: "x"}} }, "one", false),
-		"an eviction":                {resource: pods, sub: "eviction", operation: admission.Create, namespace: "ns", obj: &policyv1.Eviction{ObjectMeta: named("ns", "on-one")}, allowed: true},
-		"another's eviction":         {resource: pods, sub: "eviction", operation: admission.Create, namespace: "ns", name: "on-two", obj: &policyv1.Eviction{ObjectMeta: named("ns", "on-one")}},
-		"a binding":                  {resource: pods, sub: "binding", operation: admission.Create, namespace: "ns", name: "on-one", obj: &corev1.Binding{}},
+		"a status with capacity of claims": status(func(p *corev1.Pod) {
+			p.Status.NodeAllocatableResourceClaimStatuses = []corev1.NodeAllocatableResourceClaimStatus{{ResourceClaimName: "x"}}
+		}, "one", false),
+		"an eviction":        {resource: pods, sub: "eviction", operation: admission.Create, namespace: "ns", obj: &policyv1.Eviction{ObjectMeta: named("ns", "on-one")}, allowed: true},
+		"another's eviction": {resource: pods, sub: "eviction", operation: admission.Create, namespace: "ns", name: "on-two", obj: &policyv1.Eviction{ObjectMeta: named("ns", "on-one")}},
+		"a binding":          {resource: pods, sub: "binding", operation: admission.Create, namespace: "ns", name: "on-one", obj: &corev1.Binding{}},
+	})
+}
+
+func TestCertificatesOfPods(t *testing.T) {
+	request := func(allowed bool, change func(*certificatesv1.PodCertificateRequestSpec)) write {
+		r := &certificatesv1.PodCertificateRequest{ObjectMeta: named("ns", "r"), Spec: certificatesv1.PodCertificateRequestSpec{
+			SignerName: "example.com/mounted", PodName: "on-one", PodUID: "on-one-uid", ServiceAccountName: "builder", ServiceAccountUID: "builder-uid",
+			NodeName: "one", NodeUID: "one-uid",
+		}}
+		change(&r.Spec)
+		return write{resource: schema.GroupResource{Group: "certificates.k8s.io", Resource: "podcertificaterequests"}, operation: admission.Create,
+			namespace: "ns", name: "r", obj: r, allowed: allowed}
+	}
+	update := request(false, func(*certificatesv1.PodCertificateRequestSpec) {})
+	update.operation, update.old = admission.Update, update.obj
+	check(t, map[string]write{
+		"for its pod":            request(true, func(*certificatesv1.PodCertificateRequestSpec) {}),
+		"of an allowed signer":   request(true, func(s *certificatesv1.PodCertificateRequestSpec) { s.SignerName = "example.com/allowed" }),
+		"of another signer":      request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.SignerName = "example.com/other" }),
+		"in another node's name": request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.NodeName, s.NodeUID = "two", "two-uid" }),
+		"for another's pod":      request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.PodName, s.PodUID = "on-two", "on-two-uid" }),
+		"for a missing pod":      request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.PodName = "none" }),
+		"for an earlier pod":     request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.PodUID = "old" }),
+		"of an earlier node":     request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.NodeUID = "old" }),
+		"as another account":     request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.ServiceAccountName = "admin" }),
+		"as an earlier account":  request(false, func(s *certificatesv1.PodCertificateRequestSpec) { s.ServiceAccountUID = "old" }),
+		"an update":              update,
 	})
 }
 

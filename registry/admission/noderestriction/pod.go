@@ -121,6 +121,8 @@ func podStatus(node string, a admission.Attributes) error {
 		err = fmt.Errorf("node %q cannot update resource claim statuses", node)
 	case !equal(old.Status.ExtendedResourceClaimStatus, pod.Status.ExtendedResourceClaimStatus):
 		err = fmt.Errorf("node %q cannot update extended resource claim status", node)
+	case !equal(old.Status.NodeAllocatableResourceClaimStatuses, pod.Status.NodeAllocatableResourceClaimStatuses):
+		err = fmt.Errorf("node %q cannot update node allocatable resource claim statuses", node)
 	default:
 		return nil
 	}

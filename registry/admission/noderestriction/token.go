@@ -66,18 +66,24 @@ func (r restriction) audience(ctx context.Context, a admission.Attributes, pod *
 	if err != nil {
 		return fmt.Errorf("error validating audience %q: %w", wanted, err)
 	}
-	user := a.GetUserInfo()
-	decision, _, err := r.authz.Authorize(ctx, authorizer.AttributesRecord{
-		User: user, Verb: "request-serviceaccounts-token-audience", Namespace: a.GetNamespace(), APIVersion: "v1",
-		Resource: wanted, Name: a.GetName(), ResourceRequest: true,
-	})
+	user := a.GetUserInfo().GetName()
+	allowed, err := r.may(ctx, a, "request-serviceaccounts-token-audience", wanted, a.GetName())
 	switch {
-	case decision == authorizer.DecisionAllow:
+	case allowed:
 		return nil
 	case err != nil:
-		return fmt.Errorf("audience %q not found in pod spec volume, error authorizing %s to request tokens for this audience: %w", wanted, user.GetName(), err)
+		return fmt.Errorf("error authorizing %s to request tokens for audience %q: %w", user, wanted, err)
 	}
-	return fmt.Errorf("audience %q not found in pod spec volume, %s is not authorized to request tokens for this audience", wanted, user.GetName())
+	return fmt.Errorf("%s is not authorized to request tokens for audience %q", user, wanted)
+}
+
+// may reports whether the node has been given a right that its Pods do not give it: what it asks for stands in place of a resource.
+func (r restriction) may(ctx context.Context, a admission.Attributes, verb, wanted, account string) (bool, error) {
+	decision, _, err := r.authz.Authorize(ctx, authorizer.AttributesRecord{
+		User: a.GetUserInfo(), Verb: verb, Namespace: a.GetNamespace(), APIGroup: a.GetResource().Group, APIVersion: a.GetResource().Version,
+		Resource: wanted, Name: account, ResourceRequest: true,
+	})
+	return decision == authorizer.DecisionAllow, err
 }
 
 func (r restriction) names(pod *corev1.Pod, audience string) (bool, error) {

@@ -57,6 +57,8 @@ func (n *Authorizer) refuse(node string, a authorizer.Attributes) string {
 			return csiNode(node, a)
 		case schema.GroupResource{Group: "resource.k8s.io", Resource: "resourceslices"}:
 			return n.resourceSlice(node, a)
+		case schema.GroupResource{Group: "certificates.k8s.io", Resource: "podcertificaterequests"}:
+			return n.certificateRequest(node, a)
 		case schema.GroupResource{Resource: "nodes"}:
 			return ownNode(node, a)
 		case schema.GroupResource{Resource: "pods"}:
@@ -169,6 +171,25 @@ func (n *Authorizer) resourceSlice(node string, a authorizer.Attributes) string 
 		return "can only list/watch/deletecollection resourceslices with nodeName field selector"
 	}
 	return "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection"
+}
+
+// certificateRequest is for the requests that a node makes for its Pods.
+func (n *Authorizer) certificateRequest(node string, a authorizer.Attributes) string {
+	if a.GetSubresource() != "" {
+		return "nodes may not access the status subresource of PodCertificateRequests"
+	}
+	switch a.GetVerb() {
+	case "create":
+		return ""
+	case "get":
+		return mustRelate(node, a, n.related.certificateRequest)
+	case "list", "watch":
+		if selects(a, "spec.nodeName", node) {
+			return ""
+		}
+		return "can only list/watch podcertificaterequests with nodeName field selector"
+	}
+	return fmt.Sprintf("nodes may not %s podcertificaterequests", a.GetVerb())
 }
 
 func ownNode(node string, a authorizer.Attributes) string {

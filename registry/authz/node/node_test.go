@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -54,6 +55,9 @@ func cluster(t *testing.T) *Authorizer {
 	}}))
 	add(factory.Storage().V1().VolumeAttachments().Informer().GetIndexer().Add(&storagev1.VolumeAttachment{ObjectMeta: named("", "attachment"), Spec: storagev1.VolumeAttachmentSpec{NodeName: "one"}}))
 	add(factory.Resource().V1().ResourceSlices().Informer().GetIndexer().Add(&resourcev1.ResourceSlice{ObjectMeta: named("", "slice"), Spec: resourcev1.ResourceSliceSpec{NodeName: new("one")}}))
+	add(factory.Certificates().V1().PodCertificateRequests().Informer().GetIndexer().Add(&certificatesv1.PodCertificateRequest{
+		ObjectMeta: named("ns", "request"), Spec: certificatesv1.PodCertificateRequestSpec{NodeName: "one"},
+	}))
 	return n
 }
 
@@ -64,6 +68,14 @@ func TestNodesMayWhatTheirPodsNeed(t *testing.T) {
 		want                                                          bool
 	}{
 		{verb: "get", resource: "secrets", namespace: "ns", name: "pull", want: true},
+		{verb: "create", group: "certificates.k8s.io", resource: "podcertificaterequests", namespace: "ns", want: true},
+		{verb: "get", group: "certificates.k8s.io", resource: "podcertificaterequests", namespace: "ns", name: "request", want: true},
+		{verb: "get", group: "certificates.k8s.io", resource: "podcertificaterequests", namespace: "ns", name: "other"},
+		{verb: "delete", group: "certificates.k8s.io", resource: "podcertificaterequests", namespace: "ns", name: "request"},
+		{verb: "update", group: "certificates.k8s.io", resource: "podcertificaterequests", subresource: "status", namespace: "ns", name: "request"},
+		{verb: "watch", group: "certificates.k8s.io", resource: "podcertificaterequests", selector: "spec.nodeName=one", want: true},
+		{verb: "list", group: "certificates.k8s.io", resource: "podcertificaterequests", selector: "spec.nodeName=two"},
+		{verb: "list", group: "certificates.k8s.io", resource: "clustertrustbundles", want: true},
 		{verb: "watch", resource: "secrets", namespace: "ns", name: "env", want: true},
 		{verb: "list", resource: "secrets", namespace: "ns"},
 		{verb: "update", resource: "secrets", namespace: "ns", name: "pull"},

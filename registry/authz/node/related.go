@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
+	certificateslisters "k8s.io/client-go/listers/certificates/v1"
 	resourcelisters "k8s.io/client-go/listers/resource/v1"
 	storagelisters "k8s.io/client-go/listers/storage/v1"
 	"k8s.io/client-go/tools/cache"
@@ -24,6 +25,7 @@ type related struct {
 	volumes     cache.Indexer
 	attachments storagelisters.VolumeAttachmentLister
 	slices      resourcelisters.ResourceSliceLister
+	requests    certificateslisters.PodCertificateRequestLister
 }
 
 func newRelated(factory informers.SharedInformerFactory) (related, error) {
@@ -38,6 +40,7 @@ func newRelated(factory informers.SharedInformerFactory) (related, error) {
 		pods: pods.GetIndexer(), volumes: volumes.GetIndexer(),
 		attachments: factory.Storage().V1().VolumeAttachments().Lister(),
 		slices:      factory.Resource().V1().ResourceSlices().Lister(),
+		requests:    factory.Certificates().V1().PodCertificateRequests().Lister(),
 	}, nil
 }
 
@@ -159,6 +162,11 @@ func (r related) resourceClaim(node, namespace, name string) bool {
 func (r related) attachment(node, namespace, name string) bool {
 	a, err := r.attachments.Get(name)
 	return err == nil && namespace == "" && a.Spec.NodeName == node
+}
+
+func (r related) certificateRequest(node, namespace, name string) bool {
+	request, err := r.requests.PodCertificateRequests(namespace).Get(name)
+	return err == nil && string(request.Spec.NodeName) == node
 }
 
 func (r related) resourceSlice(node, namespace, name string) bool {
