@@ -19,6 +19,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/bootstrap"
 	"github.com/coracle-k8s/coracle/controllers/certificates"
 	"github.com/coracle-k8s/coracle/controllers/clusterroleaggregation"
+	"github.com/coracle-k8s/coracle/controllers/clustertrustbundle"
 	"github.com/coracle-k8s/coracle/controllers/cronjob"
 	"github.com/coracle-k8s/coracle/controllers/daemon"
 	"github.com/coracle-k8s/coracle/controllers/deployment"
@@ -34,6 +35,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/nodelifecycle"
 	"github.com/coracle-k8s/coracle/controllers/owned"
 	"github.com/coracle-k8s/coracle/controllers/podautoscaler"
+	"github.com/coracle-k8s/coracle/controllers/podcertificatecleaner"
 	"github.com/coracle-k8s/coracle/controllers/podgc"
 	"github.com/coracle-k8s/coracle/controllers/podset"
 	"github.com/coracle-k8s/coracle/controllers/replicaset"
@@ -90,9 +92,6 @@ type Config struct {
 	APIServerHosts []string
 	// ClusterDomain ends the names of Services.
 	ClusterDomain string
-
-	// ScaleToZero lets autoscalers leave no replica (the feature HPAScaleToZero).
-	ScaleToZero bool
 
 	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
 	NodeMonitorGrace time.Duration
@@ -156,6 +155,7 @@ func all() []unit {
 		{bootstrap.SignerName, func(k kit) error { return bootstrap.RegisterSigner(k.mgr, k.client()) }},
 		{bootstrap.CleanerName, func(k kit) error { return bootstrap.RegisterCleaner(k.mgr, k.client()) }},
 		{certificates.Name, registerCertificates},
+		{clustertrustbundle.Name, func(k kit) error { return clustertrustbundle.Register(k.mgr, k.client(), k.RootCA) }},
 		{clusterroleaggregation.Name, func(k kit) error { return clusterroleaggregation.Register(k.mgr, k.client()) }},
 		{cronjob.Name, func(k kit) error { return cronjob.Register(k.mgr, k.client(), k.recorder()) }},
 		{daemon.Name, func(k kit) error { return daemon.Register(k.mgr, k.client(), k.recorder()) }},
@@ -173,6 +173,7 @@ func all() []unit {
 		{nodelifecycle.Account, func(k kit) error { return tainteviction.Register(k.mgr, k.client(), k.recorder()) }},
 		{persistentvolume.Account, func(k kit) error { return persistentvolume.Register(k.mgr, k.client(), k.recorder()) }},
 		{podautoscaler.Name, registerAutoscaler},
+		{podcertificatecleaner.Name, func(k kit) error { return podcertificatecleaner.Register(k.mgr, k.client()) }},
 		{podgc.Name, func(k kit) error { return podgc.Register(k.mgr, k.client(), k.recorder()) }},
 		{pvcprotection.Name, func(k kit) error { return pvcprotection.Register(k.mgr, k.client()) }},
 		{pvprotection.Name, func(k kit) error { return pvprotection.Register(k.mgr, k.client()) }},
@@ -296,5 +297,5 @@ func registerAutoscaler(k kit) error {
 	if err != nil {
 		return err
 	}
-	return podautoscaler.Register(k.mgr, k.client(), k.recorder(), metrics, scales, podautoscaler.Config{ScaleToZero: k.ScaleToZero})
+	return podautoscaler.Register(k.mgr, k.client(), k.recorder(), metrics, scales, podautoscaler.Config{})
 }

@@ -43,15 +43,12 @@ type Config struct {
 	CPUInitialization time.Duration
 	// InitialReadiness is how long after its start a Pod that is not ready has never been: 30 seconds.
 	InitialReadiness time.Duration
-	// ScaleToZero lets autoscalers leave no replica: the feature HPAScaleToZero.
-	ScaleToZero bool
 }
 
 type settings struct {
 	period, stabilization               time.Duration
 	cpuInitialization, initialReadiness time.Duration
 	tolerance                           float64
-	scaleToZero                         bool
 }
 
 func (c Config) settings() settings {
@@ -64,7 +61,7 @@ func (c Config) settings() settings {
 	s := settings{
 		period: or(c.Period, 15*time.Second), stabilization: or(c.Stabilization, 5*time.Minute),
 		cpuInitialization: or(c.CPUInitialization, 5*time.Minute), initialReadiness: or(c.InitialReadiness, 30*time.Second),
-		tolerance: c.Tolerance, scaleToZero: c.ScaleToZero,
+		tolerance: c.Tolerance,
 	}
 	if s.tolerance == 0 {
 		s.tolerance = 0.1
@@ -138,6 +135,7 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	p := r.handle(ctx, &a)
+	p.status.ObservedGeneration = &a.Generation
 	for _, t := range p.tell {
 		r.recorder.Eventf(&a, nil, t.kind, t.reason, "Scale", "%s", t.note)
 	}

@@ -72,9 +72,9 @@ const (
 	disabled             // that somebody has set it to zero
 )
 
-func (s settings) need(a *autoscalingv2.HorizontalPodAutoscaler, replicas int32) need {
+func (settings) need(a *autoscalingv2.HorizontalPodAutoscaler, replicas int32) need {
 	switch {
-	case replicas == 0 && !(s.scaleToZero && scaledToZero(a) && (least(a) != 0 || seesWithoutPods(a))):
+	case replicas == 0 && !(scaledToZero(a) && (least(a) != 0 || seesWithoutPods(a))):
 		return disabled
 	case replicas == 0:
 		return metrics
@@ -233,9 +233,6 @@ func (o *observed) rescaled(p *plan, err error) {
 	p.tell = append(p.tell, announcement{corev1.EventTypeNormal, "SuccessfulRescale", fmt.Sprintf("New size: %d; reason: %s", p.replicas, p.reason)})
 	p.status.LastScaleTime = ptr.To(metav1.NewTime(o.now))
 	o.past.scaled(o.replicas, p.replicas, o.now)
-	if !o.scaleToZero {
-		return
-	}
 	if p.replicas == 0 && least(o.autoscaler) == 0 && seesWithoutPods(o.autoscaler) {
 		p.set(autoscalingv2.ScaledToZero, corev1.ConditionTrue, "ScaledToZero", "the HPA controller scaled the workload to zero", o.now)
 	} else {

@@ -244,7 +244,6 @@ func TestScaleToZero(t *testing.T) {
 		"no longer allowed to be none": {byUs(autoscaler(work)), 0, 0, 1},
 	} {
 		o := look(c.a, c.replicas, pods(int(c.replicas)), measured{value: c.value})
-		o.scaleToZero = true
 		if p := decide(o); p.replicas != c.want {
 			t.Errorf("%s: %d replicas, not %d", name, p.replicas, c.want)
 		}

@@ -41,7 +41,7 @@ func (r *controller) podsOf(ctx context.Context, a *autoscalingv2.HorizontalPodA
 		}
 	}
 	if others := r.alsoScaledBy(a, pods); len(others) > 0 {
-		err := fmt.Errorf("pods by selector %s are controlled by multiple HPAs: [%s]", text, strings.Join(others, " "))
+		err := fmt.Errorf("pods by selector %s are controlled by more than one HPA (e.g. [%s])", text, strings.Join(others[:min(len(others), 2)], " "))
 		return nil, &failure{"AmbiguousSelector", "AmbiguousSelector", err}
 	}
 	return pods, nil
