@@ -167,26 +167,6 @@ func (o observation) firstBroken(replicas, condemned []*corev1.Pod) *corev1.Pod 
 	return nil
 }
 
-// roll replaces Pods of other revisions than the latest one by one, from the highest number down to the partition. It
-// waits for those that it has replaced, but not for those that it has not come to: what is broken there may be what the
-// latest revision mends.
-func (o observation) roll(replicas []*corev1.Pod, p *plan) {
-	partition := 0
-	if r := o.set.Spec.UpdateStrategy.RollingUpdate; r != nil {
-		partition = int(ptr.Deref(r.Partition, 0))
-	}
-	for i := len(replicas) - 1; i >= partition; i-- {
-		pod := replicas[i]
-		if pod != nil && pod.DeletionTimestamp == nil && revisionName(pod) != o.update {
-			p.remove = append(p.remove, pod)
-			return
-		}
-		if !o.works(pod) {
-			return
-		}
-	}
-}
-
 // status counts the Pods that there are.
 func (o observation) status(collisions *int32) appsv1.StatefulSetStatus {
 	s := appsv1.StatefulSetStatus{

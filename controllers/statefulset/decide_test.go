@@ -11,6 +11,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/coracle-k8s/coracle/controllers/owned"
@@ -41,6 +42,11 @@ func onDelete(s *appsv1.StatefulSet) {
 func partition(n int32) option {
 	return func(s *appsv1.StatefulSet) {
 		s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: &n}
+	}
+}
+func unavailable(n string) option {
+	return func(s *appsv1.StatefulSet) {
+		s.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{MaxUnavailable: ptr.To(intstr.Parse(n))}
 	}
 }
 func start(n int32) option {
@@ -107,7 +113,13 @@ func TestDecide(t *testing.T) {
 		"not before":                 {set(3, parallel), pods("0 old ready", "1 old ready", "2 new"), ""},
 		"not below the partition":    {set(3, partition(2)), pods("0 old ready", "1 old ready", "2 new ready"), ""},
 		"made again as it was":       {set(3, partition(2)), pods("1 old ready", "2 new ready"), "create 0 old"},
-		"whatever is broken below":   {set(3, parallel), pods("0 old", "1 old", "2 old"), "remove 2"},
+		"whatever is broken below":   {set(3, parallel), pods("0 old", "1 old", "2 old"), "remove 2, remove 1, remove 0"},
+		"two at once":                {set(4, unavailable("2")), pods("0 old ready", "1 old ready", "2 old ready", "3 old ready"), "remove 3, remove 2"},
+		"as many as still may":       {set(4, parallel, unavailable("2")), pods("0 old ready", "1 old ready", "2 old ready", "3 new"), "remove 2"},
+		"the broken ones first":      {set(4, parallel, unavailable("2")), pods("0 old ready", "1 old", "2 old ready", "3 old ready"), "remove 1, remove 3"},
+		"broken beyond the number":   {set(3, parallel), pods("0 old", "1 old", "2 old ready"), "remove 1, remove 0"},
+		"a share, rounded down":      {set(4, unavailable("70%")), pods("0 old ready", "1 old ready", "2 old ready", "3 old ready"), "remove 3, remove 2"},
+		"a small share is one":       {set(2, unavailable("10%")), pods("0 old ready", "1 old ready"), "remove 1"},
 		"a broken one in its turn":   {set(3, parallel), pods("0 old ready", "1 old", "2 new ready"), "remove 1"},
 		"not while one is going":     {set(3, parallel), pods("0 old ready", "1 old ready", "2 old deleted"), ""},
 		"only by hand":               {set(1, onDelete), pods("0 old ready"), ""},
