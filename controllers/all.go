@@ -47,6 +47,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/serviceaccounttoken"
 	"github.com/coracle-k8s/coracle/controllers/servicecidrs"
 	"github.com/coracle-k8s/coracle/controllers/statefulset"
+	"github.com/coracle-k8s/coracle/controllers/storagemigration"
 	"github.com/coracle-k8s/coracle/controllers/tainteviction"
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
 	"github.com/coracle-k8s/coracle/controllers/validatingadmissionpolicystatus"
@@ -184,6 +185,7 @@ func all() []unit {
 		{statefulset.Name, func(k kit) error { return statefulset.Register(k.mgr, k.client(), k.recorder()) }},
 		{serviceaccount.Name, func(k kit) error { return serviceaccount.Register(k.mgr, k.client()) }},
 		{servicecidrs.Name, registerServiceCIDRs},
+		{storagemigration.Name, registerStorageMigration},
 		{ttlafterfinished.Name, func(k kit) error { return ttlafterfinished.Register(k.mgr, k.client()) }},
 		{validatingadmissionpolicystatus.Name, registerPolicyStatus},
 		{vacprotection.Name, func(k kit) error { return vacprotection.Register(k.mgr, k.client()) }},
@@ -225,6 +227,18 @@ func registerNamespace(k kit) error {
 		return err
 	}
 	return namespace.Register(k.mgr, k.client(), resources, objects)
+}
+
+func registerStorageMigration(k kit) error {
+	resources, err := k.discovery()
+	if err != nil {
+		return err
+	}
+	objects, err := k.metadata()
+	if err != nil {
+		return err
+	}
+	return storagemigration.Register(k.mgr, k.client(), k.Client(k.user), resources, objects)
 }
 
 func registerGarbageCollector(k kit) error {
