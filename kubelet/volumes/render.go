@@ -69,12 +69,13 @@ func (v *Volumes) contents(ctx context.Context, pod *corev1.Pod, volume *corev1.
 	case volume.DownwardAPI != nil:
 		err = v.addDownward(out.files, pod, volume.DownwardAPI.Items, volume.DownwardAPI.DefaultMode)
 	case volume.Projected != nil:
-		err = v.addProjected(ctx, out, pod, volume.Projected)
+		err = v.addProjected(ctx, out, pod, volume)
 	}
 	return out, err
 }
 
-func (v *Volumes) addProjected(ctx context.Context, out *contents, pod *corev1.Pod, source *corev1.ProjectedVolumeSource) error {
+func (v *Volumes) addProjected(ctx context.Context, out *contents, pod *corev1.Pod, volume *corev1.Volume) error {
+	source := volume.Projected
 	for i := range source.Sources {
 		var err error
 		switch s := &source.Sources[i]; {
@@ -86,6 +87,10 @@ func (v *Volumes) addProjected(ctx context.Context, out *contents, pod *corev1.P
 			err = v.addDownward(out.files, pod, s.DownwardAPI.Items, source.DefaultMode)
 		case s.ServiceAccountToken != nil:
 			err = v.addToken(ctx, out, pod, s.ServiceAccountToken, source.DefaultMode)
+		case s.ClusterTrustBundle != nil:
+			err = v.addTrust(ctx, out, pod, s.ClusterTrustBundle, source.DefaultMode)
+		case s.PodCertificate != nil:
+			err = v.addCertificate(ctx, out, pod, fmt.Sprint(volume.Name, "/", i), s.PodCertificate, source.DefaultMode)
 		default:
 			err = fmt.Errorf("this node cannot project the source")
 		}
@@ -183,18 +188,28 @@ func (v *Volumes) addToken(ctx context.Context, out *contents, pod *corev1.Pod, 
 	if err != nil {
 		return err
 	}
-	f := file{data: []byte(have.value), mode: mode(nil, byDefault), uid: commonUser(pod)}
+	out.files[filepath.Clean(source.Path)] = private(pod, []byte(have.value), byDefault)
+	out.renew(have.renewAt, stale)
+	return nil
+}
+
+// renew notes when something in the volume is due, and why something due could not be renewed.
+func (c *contents) renew(at time.Time, stale error) {
+	if c.due.IsZero() || at.Before(c.due) {
+		c.due = at
+	}
+	if stale != nil {
+		c.stale = stale
+	}
+}
+
+// private is the Pod's user's alone, where it has one or a group.
+func private(pod *corev1.Pod, data []byte, byDefault *int32) file {
+	f := file{data: data, mode: mode(nil, byDefault), uid: commonUser(pod)}
 	if f.uid != nil || fsGroup(pod) != nil {
 		f.mode = 0o600
 	}
-	out.files[filepath.Clean(source.Path)] = f
-	if out.due.IsZero() || have.renewAt.Before(out.due) {
-		out.due = have.renewAt
-	}
-	if stale != nil {
-		out.stale = stale
-	}
-	return nil
+	return f
 }
 
 // commonUser is the user that all containers of a Pod run as, nil where they differ or it is not known.

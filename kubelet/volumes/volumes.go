@@ -45,7 +45,9 @@ type Config struct {
 // Volumes makes and removes the volumes of all Pods of the node.
 type Volumes struct {
 	Config
-	tokens *tokens
+	tokens       *tokens
+	certificates *certificates
+	trust        *trust
 
 	ctx       context.Context
 	refreshes guard.Group
@@ -57,7 +59,9 @@ type Volumes struct {
 
 // New returns volumes of no Pod. ctx bounds renewals that happen by themselves.
 func New(ctx context.Context, c Config) *Volumes {
-	return &Volumes{Config: c, tokens: newTokens(c.Client), ctx: ctx, pods: map[types.UID]*podVolumes{}}
+	v := &Volumes{Config: c, tokens: newTokens(c.Client), certificates: newCertificates(c.Client), ctx: ctx, pods: map[types.UID]*podVolumes{}}
+	v.trust = &trust{ctx: ctx, client: c.Client, changed: v.trustChanged}
+	return v
 }
 
 func (v *Volumes) lookup(pod types.UID) *podVolumes {
@@ -154,6 +158,7 @@ func (v *Volumes) Unmount(ctx context.Context, uid types.UID) error {
 		v.mu.Unlock()
 	}
 	v.tokens.forget(uid)
+	v.certificates.forget(uid)
 	if uid == "" {
 		return nil
 	}
