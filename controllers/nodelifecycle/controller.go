@@ -123,6 +123,9 @@ func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	tooLong, again := silence(&node, s, r.grace, r.startupGrace, now)
 	current := node.DeepCopy()
 	later, err := r.write(ctx, current, tooLong, now)
+	if errors.Is(err, errBehind) {
+		return reconcile.Result{RequeueAfter: behindRetry}, nil
+	}
 	if apierrors.IsConflict(err) { // the kubelet or somebody else wrote the Node meanwhile
 		return reconcile.Result{RequeueAfter: conflictRetry}, nil
 	}
@@ -170,6 +173,9 @@ func (r *controller) silence(ctx context.Context, node *corev1.Node, now time.Ti
 	conditions := silenced(node, now)
 	if sameConditions(conditions, node.Status.Conditions) {
 		return nil
+	}
+	if err := r.upToDate(ctx, node.Name); err != nil {
+		return err
 	}
 	node.Status.Conditions = conditions
 	if err := r.client.Status().Update(ctx, node); err != nil {
