@@ -1,10 +1,11 @@
-// Package pvcprotection keeps PersistentVolumeClaims that Pods use from being deleted under them.
+// Package pvcprotection keeps PersistentVolumeClaims that Pods use from being deleted under them, and says since when none does.
 package pvcprotection
 
 import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -28,16 +29,19 @@ const (
 	page    = 500
 )
 
-type controller struct{ client client.Client }
+type controller struct {
+	client client.Client
+	now    func() time.Time
+}
 
-// Register puts the controller on the manager. It wakes for PersistentVolumeClaims, and when a Pod that uses one is gone
-// or finished. AddIndexes must have been called.
+// Register puts the controller on the manager. It wakes for PersistentVolumeClaims, and when a Pod that uses one comes, is
+// gone or finished. AddIndexes must have been called.
 func Register(mgr manager.Manager, c client.Client) error {
 	finished := func(old, now *corev1.Pod) bool { return core.PodTerminal(old) != core.PodTerminal(now) }
 	return loop.New(mgr, Name, workers).
 		For(&corev1.PersistentVolumeClaim{}).
 		Watches(&corev1.Pod{}, loop.ToRequests(claimsOf), loop.Only(loop.Changed(finished))).
-		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.PersistentVolumeClaim](c, &controller{client: c})))
+		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.PersistentVolumeClaim](c, &controller{client: c, now: time.Now})))
 }
 
 // AddIndexes indexes Pods by the claims that they name. Call once for each manager, before any informer is started.
@@ -81,6 +85,9 @@ func claimName(pod *corev1.Pod, volume *corev1.Volume) string {
 
 // Reconcile implements reconcile.ObjectReconciler.
 func (r *controller) Reconcile(ctx context.Context, claim *corev1.PersistentVolumeClaim) (reconcile.Result, error) {
+	if wrote, err := r.noteUse(ctx, claim); wrote || err != nil {
+		return reconcile.Result{}, err // what was written wakes it again
+	}
 	protected := slices.Contains(claim.Finalizers, finalizer)
 	changed := claim.DeepCopy()
 	switch {

@@ -2,7 +2,9 @@ package pvcprotection
 
 import (
 	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,4 +63,47 @@ func TestClaimStaysWhileAPodMountsIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestUnusedClaimsSaySinceWhen(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "c", Finalizers: []string{finalizer}}}
+	c := fake.NewClientBuilder().WithObjects(claim).WithStatusSubresource(claim, &corev1.Pod{}).
+		WithIndex(&corev1.Pod{}, byClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) }).Build()
+	r := &controller{client: c, now: func() time.Time { return now }}
+	look := func(what, want string) {
+		t.Helper()
+		for range 2 { // the second time, there is nothing to write
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(claim), claim); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Reconcile(t.Context(), claim); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(time.Second)
+		}
+		got := ""
+		for _, condition := range claim.Status.Conditions {
+			got += fmt.Sprint(condition.Type, " ", condition.Status, " ", condition.Reason, " ", condition.LastTransitionTime.UTC().Second())
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	look("not bound", "")
+	claim.Status.Phase = corev1.ClaimBound
+	if err := c.Status().Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	look("bound", "Unused True NoPodsUsingPVC 7")
+	p := pod("p", func(p *corev1.Pod) { p.Spec.NodeName = "" })
+	if err := c.Create(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	look("in use", "Unused False PodUsingPVC 9")
+	p.Status.Phase = corev1.PodFailed
+	if err := c.Status().Update(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	look("of a finished Pod", "Unused True NoPodsUsingPVC 11")
 }
