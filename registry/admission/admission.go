@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/initializer"
 	"k8s.io/apiserver/pkg/admission/metrics"
@@ -24,6 +23,7 @@ import (
 	"k8s.io/component-base/compatibility"
 	"k8s.io/component-base/featuregate"
 
+	"github.com/coracle-k8s/coracle/apis/admissionregistration"
 	"github.com/coracle-k8s/coracle/registry/admission/resourcequota"
 )
 
@@ -65,7 +65,9 @@ func New(c Config) (admission.Interface, error) {
 		give(func(p initializer.WantsQuotaConfiguration) {
 			p.SetQuotaConfiguration(resourcequota.Configuration(time.Now))
 		}),
-		give(func(p initializer.WantsExcludedAdmissionResources) { p.SetExcludedAdmissionResources(reviews()) }),
+		give(func(p initializer.WantsExcludedAdmissionResources) {
+			p.SetExcludedAdmissionResources(admissionregistration.Reviews())
+		}),
 	}
 	plugins := admission.NewPlugins()
 	var names []string
@@ -100,17 +102,5 @@ type initialize[W any] func(plugin W)
 func (f initialize[W]) Initialize(plugin admission.Interface) {
 	if wants, ok := plugin.(W); ok {
 		f(wants)
-	}
-}
-
-// reviews are kept from policies: one that refused them would lock everybody out.
-func reviews() []schema.GroupResource {
-	return []schema.GroupResource{
-		{Group: "authentication.k8s.io", Resource: "selfsubjectreviews"},
-		{Group: "authentication.k8s.io", Resource: "tokenreviews"},
-		{Group: "authorization.k8s.io", Resource: "localsubjectaccessreviews"},
-		{Group: "authorization.k8s.io", Resource: "selfsubjectaccessreviews"},
-		{Group: "authorization.k8s.io", Resource: "selfsubjectrulesreviews"},
-		{Group: "authorization.k8s.io", Resource: "subjectaccessreviews"},
 	}
 }

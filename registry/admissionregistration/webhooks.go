@@ -26,6 +26,9 @@ func mutatingWebhookConfigurations(expressions compilers) *resource.Resource[*mu
 		ValidateRequest: func(_ context.Context, c, old *mutatingWebhooks) field.ErrorList {
 			return admissionregistration.ValidateMutatingWebhooks(c, old, expressions.checker())
 		},
+		Warnings: func(_ context.Context, c, _ *mutatingWebhooks) []string {
+			return admissionregistration.MutatingWebhookWarnings(c)
+		},
 		VersionRequired: true,
 		Columns: []resource.Column[*mutatingWebhooks]{
 			{Name: "Webhooks", Type: "integer", Description: webhooksDoc, Cell: func(c *mutatingWebhooks) any { return int64(len(c.Webhooks)) }},
@@ -41,6 +44,9 @@ func validatingWebhookConfigurations(expressions compilers) *resource.Resource[*
 		Generation: func(c *validatingWebhooks) any { return c.Webhooks },
 		ValidateRequest: func(_ context.Context, c, old *validatingWebhooks) field.ErrorList {
 			return admissionregistration.ValidateValidatingWebhooks(c, old, expressions.checker())
+		},
+		Warnings: func(_ context.Context, c, _ *validatingWebhooks) []string {
+			return admissionregistration.ValidatingWebhookWarnings(c)
 		},
 		VersionRequired: true,
 		Columns: []resource.Column[*validatingWebhooks]{
