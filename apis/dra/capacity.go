@@ -45,7 +45,7 @@ func validateValues(fallback, whole resource.Quantity, values []resource.Quantit
 			return field.ErrorList{field.Invalid(at, q.String(), "option is larger than capacity value: "+whole.String())}
 		}
 		return nil
-	}, (*resource.Quantity).Value, at)...)
+	}, exactly, at)...)
 	if !found {
 		errs = append(errs, field.Invalid(at, fallback.String(), "default value is not valid according to the requestPolicy"))
 	}
@@ -63,20 +63,36 @@ func validateRange(fallback, whole resource.Quantity, r *resourcev1.CapacityRequ
 		}
 	}
 	above(r.Min, &whole, r.Min, least, "min is larger than capacity value: "+whole.String())
-	above(r.Min, &fallback, &fallback, least, "default is less than min: "+r.Min.String())
+	above(r.Min, &fallback, &fallback, at.Child("default"), "default is less than min: "+r.Min.String())
 	if r.Max != nil {
 		above(r.Min, r.Max, r.Min, most, "min is larger than max: "+r.Max.String())
 		above(r.Max, &whole, r.Max, most, "max is larger than capacity value: "+whole.String())
-		above(&fallback, r.Max, &fallback, most, "default is more than max: "+r.Max.String())
+		above(&fallback, r.Max, &fallback, at.Child("default"), "default is more than max: "+r.Max.String())
 	}
-	if r.Step == nil || r.Step.Value() == 0 {
+	parts := fractions(&fallback, r)
+	if parts {
+		if inexact := eachBound(&fallback, r, at, exactInThousandths); len(inexact) > 0 {
+			return append(errs, inexact...)
+		}
+	}
+	if r.Step == nil {
 		return errs
 	}
 	step, next := at.Child("step"), r.Min.DeepCopy()
+	if r.Step.Sign() <= 0 {
+		return append(errs, field.Invalid(step, r.Step.String(), "must be greater than zero"))
+	}
 	next.Add(*r.Step)
 	above(&next, &whole, r.Step, step, fmt.Sprintf("one step %s is larger than capacity value: %s", next.String(), whole.String()))
+	count := (*resource.Quantity).MilliValue
+	if !parts {
+		if outside := eachBound(&fallback, r, at, countable); len(outside) > 0 {
+			return append(errs, outside...)
+		}
+		count = (*resource.Quantity).Value
+	}
 	for _, q := range []*resource.Quantity{&fallback, r.Max} {
-		if q != nil && (q.Value()-r.Min.Value())%r.Step.Value() != 0 {
+		if q != nil && (count(q)-count(r.Min))%count(r.Step) != 0 {
 			errs = append(errs, field.Invalid(step, q.String(), fmt.Sprintf("value is not a multiple of a given step (%s) from (%s)", r.Step.String(), r.Min.String())))
 		}
 	}

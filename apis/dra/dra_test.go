@@ -46,9 +46,16 @@ func TestCapacities(t *testing.T) {
 			[]string{"c.requestPolicy.validValues[1]", "c.requestPolicy.validValues[0]", "c.requestPolicy.validValues[2]"}},
 		{"range", span(p("4"), p("2"), p("8"), p("2")), nil},
 		{"range without start", span(p("4"), nil, p("8"), nil), []string{"c.requestPolicy.validRange.min"}},
-		{"range backwards", span(p("5"), p("8"), p("2"), nil), []string{"c.requestPolicy.validRange.min", "c.requestPolicy.validRange.max", "c.requestPolicy.validRange.max"}},
+		{"range backwards", span(p("5"), p("8"), p("2"), nil), []string{"c.requestPolicy.validRange.default", "c.requestPolicy.validRange.max", "c.requestPolicy.validRange.default"}},
 		{"off the steps", span(p("3"), p("2"), p("7"), p("2")), []string{"c.requestPolicy.validRange.step", "c.requestPolicy.validRange.step"}},
-		{"steps of nothing", span(p("3"), p("2"), p("7"), p("0")), nil},
+		{"steps of nothing", span(p("3"), p("2"), p("7"), p("0")), []string{"c.requestPolicy.validRange.step"}},
+		{"steps of less than one", span(p("1500m"), p("1"), p("2"), p("250m")), nil},
+		{"off such steps", span(p("1300m"), p("1"), p("2"), p("250m")), []string{"c.requestPolicy.validRange.step"}},
+		{"a part of whole steps", span(p("2500m"), p("2"), p("4"), p("1")), []string{"c.requestPolicy.validRange.step"}},
+		{"too small to count", span(p("1"), p("1u"), nil, p("1")), []string{"c.requestPolicy.validRange.min"}},
+		{"below nothing", span(p("1"), p("-1"), nil, p("1")), []string{"c.requestPolicy.validRange.min"}},
+		{"too much to count", span(p("18446744073709551616"), p("1"), nil, p("1")), []string{"c.requestPolicy.validRange.default"}},
+		{"values of less than one", values(p("1"), q("250m"), q("500m"), q("1")), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, paths(validateCapacity(c.capacity, true, field.NewPath("c")))); diff != "" {
