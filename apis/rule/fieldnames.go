@@ -89,7 +89,7 @@ func (i internal) object() ([]byte, error) {
 	}
 	for n := range i.value.NumField() {
 		f := i.value.Type().Field(n)
-		if strings.HasPrefix(f.Name, "Deprecated") { // no internal type has these
+		if strings.HasPrefix(f.Name, "Deprecated") && f.Name != "DeprecatedServiceAccount" { // no internal type has others
 			continue
 		}
 		encoded, err := internal{i.value.Field(n)}.MarshalJSON()
