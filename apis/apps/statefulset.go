@@ -50,11 +50,11 @@ func DefaultStatefulSet(s *appsv1.StatefulSet) {
 }
 
 // ValidateStatefulSet checks a new stateful set.
-func ValidateStatefulSet(s *appsv1.StatefulSet) field.ErrorList {
-	errs := validateStatefulSet(&s.Spec)
+func ValidateStatefulSet(s *appsv1.StatefulSet) (errs field.ErrorList) {
 	for i := range s.Spec.VolumeClaimTemplates {
 		errs = append(errs, core.ValidateClaimSpec(&s.Spec.VolumeClaimTemplates[i].Spec, spec.Child("volumeClaimTemplates").Index(i).Child("spec"))...)
 	}
+	errs = append(errs, validateStatefulSet(&s.Spec)...)
 	if s.Spec.ServiceName != "" {
 		errs = append(errs, rule.DNSLabel(s.Spec.ServiceName, spec.Child("serviceName"))...)
 	}

@@ -60,12 +60,6 @@ func validate(s *autoscalingv2.HorizontalPodAutoscalerSpec, strict strictness) (
 		errs = append(errs, field.Invalid(spec.Child("minReplicas"), *n, "must be greater than or equal to 0"))
 	}
 	most := spec.Child("maxReplicas")
-	switch n := s.MaxReplicas; {
-	case n == 0:
-		errs = append(errs, field.Required(most, "must be set and greater than 0"))
-	case n < 0:
-		errs = append(errs, field.Invalid(most, n, "must be greater than or equal to 1"))
-	}
 	if s.MinReplicas != nil && s.MaxReplicas < *s.MinReplicas {
 		errs = append(errs, field.Invalid(most, s.MaxReplicas, "must be greater than or equal to `minReplicas`"))
 	}
@@ -74,6 +68,12 @@ func validate(s *autoscalingv2.HorizontalPodAutoscalerSpec, strict strictness) (
 	if b, at := s.Behavior, spec.Child("behavior"); b != nil {
 		errs = append(errs, validateRules(b.ScaleUp, at.Child("scaleUp"))...)
 		errs = append(errs, validateRules(b.ScaleDown, at.Child("scaleDown"))...)
+	}
+	switch n := s.MaxReplicas; {
+	case n == 0:
+		errs = append(errs, field.Required(most, ""))
+	case n < 0:
+		errs = append(errs, field.Invalid(most, n, "must be greater than or equal to 1"))
 	}
 	return errs
 }
