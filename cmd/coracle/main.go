@@ -45,7 +45,7 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.CompletionOptions.HiddenDefaultCmd = true
-	c.AddCommand(upCommand(), downCommand(), resetCommand(), statusCommand(), serverCommand(), agentCommand(), tokenCommand(), etcdCommand(), imageCommand(), versionCommand(),
+	c.AddCommand(upCommand(), downCommand(), resetCommand(), statusCommand(), serverCommand(), agentCommand(), tokenCommand(), etcdCommand(), imageCommand(), uiCommand(), versionCommand(),
 		&cobra.Command{Use: "kubectl", Short: "The kubectl command, for machines without one", DisableFlagParsing: true, Run: func(*cobra.Command, []string) {}})
 	return c
 }

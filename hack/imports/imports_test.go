@@ -24,8 +24,9 @@ var allowed = map[string][]string{
 	"controllers": {"generated", "apis", "guard"},
 	"kubelet":     {"generated", "apis", "guard", "streaming"},
 	"proxy":       {"generated", "apis", "guard"},
-	"cmd":         {"registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
-	"e2e":         {"cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
+	"view":        {"guard"},
+	"cmd":         {"view", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
+	"e2e":         {"cmd", "view", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
 	"hack":        {"e2e", "cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
 	"demo":        {},
 }

@@ -1,0 +1,37 @@
+// The page's start: words, then who one is, then what there is to see.
+import { render } from "preact";
+import { signal } from "@preact/signals";
+import { forgetFeeds } from "./api/feed";
+import { discover } from "./api/kinds";
+import { hasToken, local, setToken, whenSignedOut } from "./api/transport";
+import { loadWords } from "./i18n";
+import { enterWithKey, learnWhoIAm } from "./session";
+import { App } from "./ui/app";
+import { SignIn } from "./pages/signin";
+import "./settings";
+
+const inside = signal(false);
+
+async function enter() {
+  inside.value = true;
+  void discover().catch(() => {}); // what asks for kinds says why there are none
+  void learnWhoIAm();
+}
+
+whenSignedOut(() => {
+  if (!inside.value) return;
+  setToken("");
+  inside.value = false;
+  forgetFeeds();
+});
+
+const Root = () => (inside.value ? <App /> : <SignIn done={enter} />);
+
+async function start() {
+  await loadWords();
+  if (local) await enterWithKey();
+  if (hasToken()) await enter();
+  render(<Root />, document.body);
+}
+
+void start();

@@ -1,0 +1,2 @@
+import type { Shown } from "./object";
+export const Actions = (_: Shown) => null;

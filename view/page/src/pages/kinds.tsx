@@ -1,0 +1,2 @@
+import { KindList } from "./list";
+export const Kinds = () => <KindList id="kinds" />;

@@ -1,0 +1,2 @@
+import { KindList } from "./list";
+export const Network = () => <KindList id="network" />;

@@ -1,0 +1,4 @@
+import { KindList } from "./list";
+export const Nodes = () => <KindList id="nodes" />;
+import type { Shown } from "./object";
+export const NodePods = (_: Shown) => null;

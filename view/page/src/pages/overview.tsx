@@ -1,0 +1,2 @@
+import { KindList } from "./list";
+export const Overview = () => <KindList id="overview" />;

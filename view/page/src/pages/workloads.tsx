@@ -1,0 +1,2 @@
+import { KindList } from "./list";
+export const Workloads = () => <KindList id="workloads" />;

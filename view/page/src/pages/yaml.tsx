@@ -1,0 +1,2 @@
+import type { Shown } from "./object";
+export default (_: Shown) => null;

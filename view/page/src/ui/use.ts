@@ -1,0 +1,83 @@
+// Hooks that join pages to feeds.
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import type { Delta, Feed, Row } from "../api/feed";
+import { objects, TableReader, type ObjectRow, type TableRow } from "../api/rows";
+import { feed } from "../api/feed";
+import { pathOf, type Kind } from "../api/kinds";
+
+export const tableFeed = (k: Kind, ns: string, query = ""): Feed<TableRow> => feed(pathOf(k, ns), query, new TableReader());
+export const objectFeed = (k: Kind, ns: string, query = ""): Feed<ObjectRow> => feed(pathOf(k, ns), query, objects);
+
+/** Draws again whenever the feed changes. */
+export function useFeed<R extends Row>(f: Feed<R> | undefined): Feed<R> | undefined {
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  useEffect(() => f?.look(() => again(0)), [f]);
+  return f;
+}
+
+/** All objects of a feed, in no order. */
+export function useObjects(f: Feed<ObjectRow> | undefined): any[] {
+  useFeed(f);
+  return f ? [...f.rows.values()].map((r) => r.object) : [];
+}
+
+/** One object, watched. */
+export function useObject(k: Kind | undefined, ns: string, name: string): { object?: any; feed?: Feed<ObjectRow> } {
+  const f = k ? objectFeed(k, ns, "fieldSelector=" + encodeURIComponent("metadata.name=" + name)) : undefined;
+  useFeed(f);
+  return { object: f && [...f.rows.values()][0]?.object, feed: f };
+}
+
+/** A feed's rows that pass, in order. A change costs a step through them, not a sort: there may be 100,000. */
+export function useSorted<R extends Row>(f: Feed<R>, passes: (r: R) => boolean, compare: (a: R, b: R) => number, how: string): R[] {
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  const state = useRef<{ feed?: Feed<R>; how?: string; rows: R[] }>({ rows: [] });
+  const s = state.current;
+  const fresh = () => {
+    s.rows = [...f.rows.values()].filter(passes).sort(compare);
+    s.feed = f;
+    s.how = how;
+  };
+  if (s.feed !== f || s.how !== how) fresh();
+  const latest = useRef({ passes, compare });
+  latest.current = { passes, compare };
+  useEffect(() => {
+    const leave = f.look((d) => {
+      if (s.feed !== f) return;
+      s.rows = merge(s.rows, d, latest.current.passes, latest.current.compare);
+      again(0);
+    });
+    fresh(); // what changed before somebody looked
+    again(0);
+    return leave;
+  }, [f]);
+  return s.rows;
+}
+
+export function merge<R extends Row>(rows: R[], d: Delta<R>, passes: (r: R) => boolean, compare: (a: R, b: R) => number): R[] {
+  const come = d.come.filter(passes).sort(compare);
+  const out: R[] = [];
+  let i = 0;
+  for (const r of rows) {
+    if (d.gone.has(r)) continue;
+    while (i < come.length && compare(come[i], r) < 0) out.push(come[i++]);
+    out.push(r);
+  }
+  while (i < come.length) out.push(come[i++]);
+  return out;
+}
+
+/** The size of an element, as it changes. */
+export function useSize(): [(el: HTMLElement | null) => void, { width: number; height: number }] {
+  const [size, set] = useState({ width: 0, height: 0 });
+  const observer = useRef<ResizeObserver | undefined>(undefined);
+  const ref = useRef((el: HTMLElement | null) => {
+    observer.current?.disconnect();
+    if (!el) return;
+    const measure = () => set((was) => (was.width === el.clientWidth && was.height === el.clientHeight ? was : { width: el.clientWidth, height: el.clientHeight }));
+    measure();
+    observer.current = new ResizeObserver(measure);
+    observer.current.observe(el);
+  });
+  return [ref.current, size];
+}
