@@ -14,6 +14,7 @@ import (
 	"github.com/coracle-k8s/coracle/generated/openapi"
 	"github.com/coracle-k8s/coracle/registry/server"
 	"github.com/coracle-k8s/coracle/registry/storage"
+	"github.com/coracle-k8s/coracle/view"
 )
 
 // open makes keys and certificates and opens the API server.
@@ -75,6 +76,9 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 		OpenAPI:          documents,
 
 		EncryptionConfigFile: o.EncryptionConfigFile,
+	}
+	if o.UI {
+		config.Page = view.Page()
 	}
 	if o.EncryptionConfigFile == "" {
 		config.EncryptionKey = c.keys.EncryptionKey

@@ -41,6 +41,9 @@ type Options struct {
 	// TLSSANs are further names and addresses for the serving certificate.
 	TLSSANs []string
 
+	// UI serves the view of the cluster at /ui.
+	UI bool
+
 	// ControlPlaneOnly leaves out kubelet, proxy and DNS. It needs no root.
 	ControlPlaneOnly bool
 	NodeName, NodeIP string

@@ -20,6 +20,7 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.IntVar(&o.HTTPSPort, "https-port", 6443, "Port of the API")
 	f.StringVar(&o.BindAddress, "bind-address", "0.0.0.0", "Address to serve the API on")
 	f.StringVar(&o.AdvertiseAddress, "advertise-address", "", "Where nodes and Pods reach the API (default: the address of the default route)")
+	f.BoolVar(&o.UI, "ui", false, "Serve the view of the cluster at /ui, for who signs in there with a token")
 	f.StringSliceVar(&o.TLSSANs, "tls-san", nil, "Further names and addresses for the API's certificate")
 	f.StringVar(&o.NodeName, "node-name", "", "Name of this node (default: the host's name)")
 	f.StringVar(&o.NodeIP, "node-ip", "", "Address of this node (default: the advertised address)")

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/filters/impersonation"
@@ -34,7 +35,23 @@ func (s *Server) chain(api http.Handler, c *genericapiserver.Config) http.Handle
 	h = filters.WithRequestReceivedTimestamp(h)
 	h = filters.WithMuxAndDiscoveryComplete(h, s.complete)
 	h = serverfilters.WithPanicRecovery(h, c.RequestInfoResolver)
-	return filters.WithAuditInit(h)
+	h = filters.WithAuditInit(h)
+	return withPage(h, s.config.Page)
+}
+
+// withPage answers with the page itself, which is the same for all and of which nothing needs to be recorded; what it asks for then
+// goes through the chain.
+func withPage(h, page http.Handler) http.Handler {
+	if page == nil {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ui" || strings.HasPrefix(r.URL.Path, "/ui/") {
+			page.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // inTurn shares the server fairly between its users.

@@ -50,6 +50,9 @@ type Config struct {
 	// OpenAPI holds prebuilt documents, as package generated/openapi describes. Nil: server-side apply does not work either.
 	OpenAPI fs.FS
 
+	// Page, unless nil, answers /ui and all beneath it, to anybody: it holds no objects.
+	Page http.Handler
+
 	// Audit receives what happens, by Policy. Nil: nothing is recorded.
 	Audit       audit.Backend
 	AuditPolicy audit.PolicyRuleEvaluator

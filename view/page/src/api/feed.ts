@@ -55,6 +55,7 @@ export class Feed<R extends Row> {
 
   /** Looks at the feed until the returned function is called. f is told of changes, once a frame at most; it starts from rows. */
   look(f: (d: Delta<R>) => void): () => void {
+    this.settle(); // who comes starts from rows
     this.listeners.add(f);
     this.lookers++;
     clearTimeout(this.timer);
@@ -222,15 +223,24 @@ export class Feed<R extends Row> {
     this.flushSoon();
   }
 
+  /** Tells at once what is to be told. Who reads rows and is told of changes too calls it before: no change is told twice. */
+  settle() {
+    if (this.gone.size || this.come.size) this.flush();
+  }
+
+  private flush() {
+    const delta = { gone: this.gone, come: [...this.come] };
+    this.gone = new Set();
+    this.come = new Set();
+    for (const f of this.listeners) f(delta);
+  }
+
   private flushSoon() {
     if (this.flushing) return;
     this.flushing = true;
     const flush = () => {
       this.flushing = false;
-      const delta = { gone: this.gone, come: [...this.come] };
-      this.gone = new Set();
-      this.come = new Set();
-      for (const f of this.listeners) f(delta);
+      this.flush();
     };
     // Frames are for few rows; what takes longer to sort in changes less often.
     if (this.rows.size > 2000) setTimeout(() => requestAnimationFrame(flush), 120);

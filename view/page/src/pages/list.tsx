@@ -10,11 +10,11 @@ import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Empty, Problem, Status, toneOf } from "../ui/parts";
 import { tableFeed, useSorted } from "../ui/use";
 
-export function KindList({ id }: { id: string }) {
+export function KindList({ id, title }: { id: string; title?: string }) {
   const k = kindOf(id);
   if (!k) return discovered.value ? <Empty>{t("The server has no kind {id}", { id })}</Empty> : null;
   return (
-    <Objects key={id + namespace.value} kind={k} feed={tableFeed(k, k.namespaced ? namespace.value : "")} title={<>{k.kind}{k.group && <small>{k.group}</small>}</>}>
+    <Objects key={id + namespace.value} kind={k} feed={tableFeed(k, k.namespaced ? namespace.value : "")} title={title ? t(title) : <>{k.kind}{k.group && <small>{k.group}</small>}</>}>
       {k.namespaced && <NamespaceChoice />}
     </Objects>
   );

@@ -35,7 +35,7 @@ export const places: Place[] = [
   { id: "overview", title: "Overview", key: "o", page: () => <Overview /> },
   { id: "nodes", title: "Nodes", key: "n", page: () => <Nodes /> },
   { id: "workloads", title: "Workloads", key: "w", page: () => <Workloads /> },
-  { id: "pods", title: "Pods", key: "p", page: () => <KindList id="pods" /> },
+  { id: "pods", title: "Pods", key: "p", page: () => <KindList id="pods" title="Pods" /> },
   { id: "events", title: "Events", key: "e", page: () => <Events /> },
   { id: "network", title: "Network", key: "t", page: () => <Network /> },
   { id: "rights", title: "Rights", key: "r", page: () => <Rights /> },
@@ -66,8 +66,11 @@ export function App() {
   );
 }
 
+// Pages that kinds without one of their own are reached from.
+const belongs: Record<string, string> = { "deployments.apps": "workloads", "statefulsets.apps": "workloads", "daemonsets.apps": "workloads", "jobs.batch": "workloads", "cronjobs.batch": "workloads", "networkpolicies.networking.k8s.io": "network" };
+
 function Nav({ first, onSearch }: { first: string; onSearch: () => void }) {
-  const here = places.some((p) => p.id === first) ? first : "kinds";
+  const here = places.some((p) => p.id === first) ? first : belongs[first] ?? "kinds";
   return (
     <nav aria-label={t("Pages")}>
       <a class="brand" href={href(["overview"])} aria-label={t("Overview")}>
@@ -77,7 +80,7 @@ function Nav({ first, onSearch }: { first: string; onSearch: () => void }) {
       <ul>
         {places.map((p) => (
           <li key={p.id}>
-            <a href={href([p.id])} aria-current={p.id === here ? "page" : undefined} title={`${t(p.title)} (g ${p.key})`}><Icon name={p.id} /><span>{t(p.title)}</span></a>
+            <a href={href([p.id])} ref={(el) => void (p.id === here && el?.scrollIntoView?.({ block: "nearest", inline: "nearest" }))} aria-current={p.id === here ? "page" : undefined} title={`${t(p.title)} (g ${p.key})`}><Icon name={p.id} /><span>{t(p.title)}</span></a>
           </li>
         ))}
       </ul>
@@ -127,6 +130,7 @@ export function Head({ title, children, count, back }: { title: ComponentChildre
     <header class="page-head">
       {back && <a class="button bare" href={back} aria-label={t("Back")} title={t("Back") + " (Esc)"}><Icon name="back" /></a>}
       <h1>{title}{count !== undefined && <span class="count">{count.toLocaleString()}</span>}</h1>
+      <Live />
       <div class="tools">{children}</div>
     </header>
   );

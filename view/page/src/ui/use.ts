@@ -34,6 +34,7 @@ export function useSorted<R extends Row>(f: Feed<R>, passes: (r: R) => boolean, 
   const state = useRef<{ feed?: Feed<R>; how?: string; rows: R[] }>({ rows: [] });
   const s = state.current;
   const fresh = () => {
+    f.settle();
     s.rows = [...f.rows.values()].filter(passes).sort(compare);
     s.feed = f;
     s.how = how;
