@@ -27,6 +27,11 @@ whenSignedOut(() => {
 
 const Root = () => (inside.value ? <App /> : <SignIn done={enter} />);
 
+// Another address in the same tab changes nothing but the fragment.
+window.addEventListener("hashchange", () => {
+  if (local && location.hash.startsWith("#key=")) void enterWithKey().then(() => hasToken() && location.reload());
+});
+
 async function start() {
   await loadWords();
   if (local) await enterWithKey();

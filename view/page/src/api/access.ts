@@ -1,5 +1,6 @@
 // What the user may do, asked of the API before it is offered.
 import { signal, type Signal } from "@preact/signals";
+import { t } from "../i18n";
 import { getJSON } from "./transport";
 import type { Kind } from "./kinds";
 
@@ -38,6 +39,14 @@ export async function ask(w: Wish): Promise<Answer> {
     method: "POST", body: JSON.stringify({ apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: w } }),
   });
   return { allowed: !!review.status?.allowed, reason: review.status?.reason || review.status?.evaluationError || "" };
+}
+
+/** Why one may not, in a sentence; false if one may or it is not known yet. */
+export function refusal(w: Wish): string | false {
+  const right = may(w);
+  if (!right || right.allowed) return false;
+  const what = w.resource + (w.subresource ? "/" + w.subresource : "") + (w.group ? "." + w.group : "");
+  return t("You may not do this: nothing allows {verb} on {what}", { verb: w.verb, what }) + (w.namespace ? " " + t("in {ns}", { ns: w.namespace }) : "") + (right.reason ? " (" + right.reason + ")" : "");
 }
 
 export const wish = (k: Kind, verb: string, namespace: string, name: string, subresource?: string): Wish => ({ verb, group: k.group || undefined, resource: k.resource, subresource, namespace: namespace || undefined, name });

@@ -1,6 +1,6 @@
 // What can be done with an object of a kind, besides changing its YAML.
 import { useState } from "preact/hooks";
-import { may, wish } from "../api/access";
+import { refusal, wish } from "../api/access";
 import { pathOf } from "../api/kinds";
 import { request } from "../api/transport";
 import { t } from "../i18n";
@@ -20,10 +20,7 @@ export async function attempt(what: Promise<unknown>, done: string) {
 }
 
 /** Why one may not, if so. */
-export function refused(p: Shown, verb: string, subresource?: string): string | false {
-  const right = may(wish(p.kind, verb, p.ns, p.name, subresource));
-  return !!right && !right.allowed && t("You may not do this") + (right.reason ? ": " + right.reason : "");
-}
+export const refused = (p: Shown, verb: string, subresource?: string) => refusal(wish(p.kind, verb, p.ns, p.name, subresource));
 
 export function Actions(p: Shown) {
   const { object, kind, ns, name } = p;

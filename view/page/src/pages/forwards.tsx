@@ -1,7 +1,7 @@
 // Ports of Pods on this machine. A page cannot listen; coracle ui does on its behalf, and kubectl where the page comes from a server.
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { may, wish } from "../api/access";
+import { refusal, wish } from "../api/access";
 import { getJSON, local, request } from "../api/transport";
 import { t } from "../i18n";
 import { objectLink } from "../route";
@@ -71,8 +71,7 @@ export function Ports(p: Shown) {
   const { object, ns, name } = p;
   const [port, setPort] = useState("");
   const [at, setAt] = useState("");
-  const right = may(wish(p.kind, "create", ns, name, "portforward"));
-  const off = right && !right.allowed && t("You may not do this") + (right.reason ? ": " + right.reason : "");
+  const off = refusal(wish(p.kind, "create", ns, name, "portforward"));
   useEffect(() => {
     if (local) load().catch((e) => say(e.message, "bad"));
   }, []);

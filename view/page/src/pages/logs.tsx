@@ -1,7 +1,7 @@
 // What a container says, as it says it. Markup in it is text; colours are left out.
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { ApiError, stream } from "../api/transport";
-import { may, wish } from "../api/access";
+import { may, refusal, wish } from "../api/access";
 import { pathOf } from "../api/kinds";
 import { t } from "../i18n";
 import { route, setQuery } from "../route";
@@ -34,7 +34,7 @@ export function Logs({ kind, ns, name, object }: Shown) {
   const [q, setQ] = useState("");
   const right = may(wish(kind, "get", ns, name, "log"));
   const { lines, said, error, live, retry, dropped } = useLines(right?.allowed === false ? "" : pathOf(kind, ns, name) + "/log?" + new URLSearchParams({ container, timestamps: "true", tailLines: "5000", ...(previous ? { previous: "true" } : { follow: "true" }) }));
-  if (right?.allowed === false) return <Problem error={new ApiError(403, right.reason || t("You may not read its logs"))} />;
+  if (right?.allowed === false) return <Problem error={new ApiError(403, refusal(wish(kind, "get", ns, name, "log")) || "")} />;
   const shown = q ? lines.filter((l) => l.text.toLowerCase().includes(q.toLowerCase())) : lines;
   return (
     <>

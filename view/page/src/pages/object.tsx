@@ -1,7 +1,7 @@
 // One object: what it is, what can be done with it.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { may, wish } from "../api/access";
+import { refusal, wish } from "../api/access";
 import { discovered, idOf, kindOf, pathOf, type Kind } from "../api/kinds";
 import { request } from "../api/transport";
 import { t } from "../i18n";
@@ -85,8 +85,7 @@ export function ObjectPage({ id, ns, name, tab = "" }: { id: string; ns: string;
 
 function Delete({ kind, ns, name, object }: Shown) {
   const [asking, setAsking] = useState(false);
-  const right = may(wish(kind, "delete", ns, name));
-  const off = right && !right.allowed && t("You may not delete it") + (right.reason ? ": " + right.reason : "");
+  const off = refusal(wish(kind, "delete", ns, name));
   const act = async () => {
     // The one that was looked at, not another of the same name.
     await request(pathOf(kind, ns, name), { method: "DELETE", body: JSON.stringify({ apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background", preconditions: { uid: object.metadata.uid } }) });

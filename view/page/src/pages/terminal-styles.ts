@@ -8,7 +8,8 @@ export function styleBySheets() {
   done = true;
   const create = document.createElement.bind(document) as (tag: string, o?: ElementCreationOptions) => HTMLElement;
   document.createElement = ((tag: string, o?: ElementCreationOptions) => {
-    const el = create(tag, o);
+    // Even an empty style element would be reported.
+    const el = create(tag === "style" ? "template" : tag, o);
     if (tag === "style") sheetInstead(el);
     else if (tag === "span") propertyInstead(el);
     return el;

@@ -2,7 +2,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, may, wish } from "../api/access";
+import { ask, may, refusal, wish } from "../api/access";
 import { pathOf } from "../api/kinds";
 import { ApiError, webSocket } from "../api/transport";
 import { t } from "../i18n";
@@ -33,7 +33,7 @@ export default function Shell({ kind, ns, name, object }: Shown) {
     return open(place.current!, pathOf(kind, ns, name) + "/exec?" + q, setEnded, async () => (await ask(wish(kind, "create", ns, name, "exec"))).allowed);
   }, [right?.allowed, container, running.n]);
   if (!right) return <div class="waiting" aria-busy="true" />;
-  if (!right.allowed) return <Problem error={new ApiError(403, right.reason || t("You may not run commands in it"))} />;
+  if (!right.allowed) return <Problem error={new ApiError(403, refusal(wish(kind, "create", ns, name, "exec")) || "")} />;
   return (
     <>
       <form class="toolbar" onSubmit={(e) => (e.preventDefault(), setRunning({ n: running.n + 1, command }))}>

@@ -1,6 +1,6 @@
 // An object as YAML: read, changed, tried on the server, compared, applied. The text is the API's own: it speaks YAML.
 import { useEffect, useState } from "preact/hooks";
-import { may, wish } from "../api/access";
+import { refusal, wish } from "../api/access";
 import { pathOf } from "../api/kinds";
 import { ApiError, getText, request } from "../api/transport";
 import { t } from "../i18n";
@@ -49,8 +49,7 @@ export default function Yaml({ kind, ns, name, object }: Shown) {
   }, [object.metadata.resourceVersion, step]);
 
   const verb = replace ? "update" : "patch";
-  const right = may(wish(kind, verb, ns, name));
-  const off = right && !right.allowed && t("You may not change it") + (right.reason ? ": " + right.reason : "");
+  const off = refusal(wish(kind, verb, ns, name));
   const shown = text === undefined ? "" : managed && step === "read" ? text : without(text, "managedFields");
 
   // Applying says what is wanted, as kubectl apply --server-side does; replacing takes away what was taken away, unless somebody
