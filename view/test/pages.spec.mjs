@@ -41,7 +41,7 @@ for (const width of [1600, 400]) for (const theme of ["light", "dark"]) for (con
       await expect(page.locator(sign).first()).toBeVisible();
       expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), "how far it scrolls sideways").toBeLessThanOrEqual(0);
       const found = await new AxeBuilder({ page }).analyze();
-      expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(" | ")}`), name).toEqual([]);
+      expect.soft(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(" | ")}`), name).toEqual([]);
       await page.screenshot({ path: `../../bin/view/${name.replace(/\W+/g, "-")}-${width}-${theme}-${language}.png` });
     });
     expect(complaints).toEqual([]);

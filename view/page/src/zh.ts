@@ -203,6 +203,7 @@ export default {
   "To be deleted": "将删除于",
   "To the content": "跳到内容",
   "Token": "令牌",
+  "Trouble": "问题",
   "True": "是",
   "Try again": "重试",
   "Type": "类型",

@@ -19,18 +19,19 @@ function groupOf(r: TableRow): { key: string; name: string; kind: string } {
   return { key: r.namespace + "/" + o.name, name: o.name, kind: o.kind };
 }
 
-// Labels that differ between the Pods of one workload, and that no policy means.
-const own = ["pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index"];
+// Labels that differ between the Pods of one workload; that a policy means one of them is not shown.
+const own = ["pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"];
 
 function groupsOf(rows: Iterable<TableRow>): Group[] {
   const groups = new Map<string, Group>();
   for (const r of rows) {
     const g = groupOf(r);
     // Bare Pods of the same labels are one group, too: policies know them by nothing else.
-    const id = r.owner ? g.key + " " + g.kind : r.namespace + " " + JSON.stringify(r.labels);
+    const labels = Object.fromEntries(Object.entries(r.labels).filter(([k]) => !own.includes(k)));
+    const id = r.owner ? g.key + " " + g.kind : r.namespace + " " + JSON.stringify(labels);
     const known = groups.get(id);
     if (known) known.pods++;
-    else groups.set(id, { ...g, key: id, namespace: r.namespace, name: r.owner ? g.name : r.labels["app.kubernetes.io/name"] ?? r.labels.app ?? g.name, labels: Object.fromEntries(Object.entries(r.labels).filter(([k]) => !own.includes(k))), pods: 1 });
+    else groups.set(id, { ...g, key: id, namespace: r.namespace, name: r.owner ? g.name : r.labels["app.kubernetes.io/name"] ?? r.labels.app ?? g.name, labels, pods: 1 });
   }
   return [...groups.values()].sort((a, b) => (a.namespace + "/" + a.name < b.namespace + "/" + b.name ? -1 : 1));
 }

@@ -46,7 +46,7 @@ export function Nodes() {
     { id: "Status", title: t("Status"), width: "minmax(110px,.9fr)", narrow: 2, cell: (r) => <Status value={cellOf(reader, r, "Status")} /> },
     { id: "Pods", title: t("Pods"), width: "52px", right: true, cell: (r) => counts.get(r.name)?.all ?? 0 },
     { id: "Runs", title: t("What runs on it"), width: "minmax(240px,3fr)", sortable: false, cell: (r) => <span title={saying(counts.get(r.name))}><Dots counts={counts.get(r.name)} columns={66} most={132} /></span> },
-    { id: "Saying", title: "", width: "minmax(90px,1fr)", narrow: 2, sortable: false, cell: (r) => <Trouble counts={counts.get(r.name)} /> },
+    { id: "Trouble", title: t("Trouble"), width: "minmax(90px,1fr)", narrow: 2, sortable: false, cell: (r) => <Trouble counts={counts.get(r.name)} /> },
     { id: "Roles", title: t("Roles"), width: "90px", cell: (r) => <span class="soft">{cellOf(reader, r, "Roles").replace("<none>", "—")}</span> },
     { id: "Version", title: t("Version"), width: "minmax(110px,.8fr)", cell: (r) => <span class="soft">{cellOf(reader, r, "Version")}</span> },
     { id: "Age", title: t("Age"), width: "70px", right: true, narrow: 2, cell: (r) => <Age at={r.created} /> },

@@ -78,7 +78,7 @@ export function ObjectPage({ id, ns, name, tab = "" }: { id: string; ns: string;
       <div class="tabs" role="navigation" aria-label={t("Parts of {name}", { name })}>
         {mine.map((x) => <a key={x.id} href={objectLink(id, namespace, name, x.id)} aria-current={x === current ? "page" : undefined}>{t(x.title)}</a>)}
       </div>
-      <section class="tab" aria-label={t(current.title)} key={current.id}>{current.show(shown)}</section>
+      <div class="tab" key={current.id}>{current.show(shown)}</div>
     </div>
   );
 }

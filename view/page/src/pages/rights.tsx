@@ -18,7 +18,7 @@ export function Rights() {
     <div class="page">
       <Head title={t("Rights")}><NamespaceChoice none={view ? t("All namespaces") : "default"} /></Head>
       <div class="tabs" role="navigation" aria-label={t("Rights")}>{views.map(([id, title]) => <a key={id} href={href(["rights", ...(id ? [id] : [])])} aria-current={id === view ? "page" : undefined}>{t(title)}</a>)}</div>
-      <section class="tab" aria-label={t(views.find((v) => v[0] === view)?.[1] ?? "")}>{view === "who" ? <Who /> : view === "they" ? <They /> : <Mine />}</section>
+      <div class="tab">{view === "who" ? <Who /> : view === "they" ? <They /> : <Mine />}</div>
     </div>
   );
 }

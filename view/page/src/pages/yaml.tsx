@@ -57,7 +57,17 @@ export default function Yaml({ kind, ns, name, object }: Shown) {
   const send = async (dry: boolean) => {
     const q = new URLSearchParams({ fieldManager: manager, ...(dry ? { dryRun: "All" } : {}), ...(!replace && force ? { force: "true" } : {}), fieldValidation: "Strict" });
     const body = replace ? draft : without(draft, "resourceVersion");
-    return (await request(path + "?" + q, { method: replace ? "PUT" : "PATCH", body, type: replace ? yaml : "application/apply-patch+yaml", accept: yaml })).text();
+    const ask = { method: replace ? "PUT" : "PATCH", body, type: replace ? yaml : "application/apply-patch+yaml" };
+    try {
+      return await (await request(path + "?" + q, { ...ask, accept: yaml })).text();
+    } catch (e) {
+      // Who asks for YAML is refused in YAML. What is wrong is asked again in a form that this page reads, without doing anything.
+      if ((e as ApiError).status >= 400) {
+        q.set("dryRun", "All");
+        await request(path + "?" + q, ask);
+      }
+      throw e;
+    }
   };
   const attempt = async (dry: boolean) => {
     setBusy(true);

@@ -183,8 +183,12 @@ function useKeys(does: { palette: () => void; keys: () => void }) {
         return;
       }
       if (e.key === "g") g = Date.now();
-      else if (e.key === "/") (e.preventDefault(), document.querySelector<HTMLElement>(".filter")?.focus() ?? does.palette());
-      else if (e.key === "?") does.keys();
+      else if (e.key === "/") {
+        e.preventDefault();
+        const filter = document.querySelector<HTMLElement>(".filter");
+        if (filter) filter.focus();
+        else does.palette();
+      } else if (e.key === "?") does.keys();
       else if (e.key === "Escape" && !e.defaultPrevented) document.querySelector<HTMLElement>(".page-head a[href]")?.click();
     };
     document.addEventListener("keydown", key);
