@@ -41,7 +41,7 @@ ARGS     ?=
 TESTED   := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG))
 quote     = '$(subst ','\'',$(1))'
 
-.PHONY: help up down reset demo test test-v2 test-systemd conformance e2e chaos bench build runtime images go packages generate verify vuln clean
+.PHONY: help up down reset demo test test-v2 test-systemd test-view conformance e2e chaos bench build runtime images view go packages generate verify vuln clean
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -66,6 +66,10 @@ test-v2: go build images ## a node on a cgroup v2 machine, emulated
 
 test-systemd: go build images ## a node on a fresh Debian with systemd, in namespaces, across a reboot
 	@hack/systemd/run.sh
+
+test-view: go build images ## the page of `coracle ui` in a browser (needs npm; ARGS="-g words")
+	@hack/packages.sh chromium fonts-noto-cjk
+	@view/test/run.sh $(ARGS)
 
 conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nodes (FOCUS= SKIP= TESTS=FILE PROCS= KUBECONFIG= RERUN=failed|all)
 	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -tests $(call quote,$(TESTS)) -procs $(or $(PROCS),6) \
@@ -92,6 +96,10 @@ images: go ## the demo's images
 	@hack/packages.sh busybox-static
 	@CGO_ENABLED=0 $(GO) run -trimpath ./hack/image
 
+view: go ## view/dist, the page that `coracle ui` shows, from view/page (needs npm)
+	@cd view/page && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent check && npm run --silent build -- '$(CURDIR)/bin/view/page'
+	@$(GO) run -trimpath ./hack/view bin/view/page view/dist
+
 packages: ## the Debian packages that running needs
 	@hack/packages.sh iptables mount curl
 
@@ -101,10 +109,11 @@ go:
 generate: go ## OpenAPI documents and the like in generated/
 	$(GO) generate ./generated/...
 
-verify: go ## what is generated is up to date, and formatted
+verify: go view ## what is generated and bundled is up to date, and formatted (needs npm)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))"
 	$(GO) generate ./generated/...
-	git diff --exit-code -- generated
+	git diff --exit-code -- generated view/dist
+	@test -z "$$(git status --porcelain -- view/dist)"
 
 vuln: go ## known vulnerabilities
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...

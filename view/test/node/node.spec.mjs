@@ -1,0 +1,58 @@
+// What takes containers: logs, terminals, ports and usage, on a node that has them.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { binary } from "../setup.mjs";
+import { expect, show, test } from "../view.mjs";
+
+test.beforeAll(() => {
+  const kubectl = (...args) => execFileSync(binary, ["kubectl", "--kubeconfig", process.env.VIEW_CONFIG, ...args], { stdio: "inherit" });
+  kubectl("apply", "-f", join(import.meta.dirname, "pods.yaml"));
+  kubectl("wait", "--for=condition=Ready", "pod/talker", "--timeout=120s");
+});
+
+test("a log is followed, its markup is text, and it is filtered", async ({ page, view }) => {
+  await show(page, "#/pods/default/talker/logs");
+  const log = page.getByRole("log");
+  await expect(log).toContainText("<img src=x onerror=alert(1)> red");
+  await expect(log).toContainText("line 3");
+  const lines = page.locator(".toolbar .soft");
+  const before = parseInt(await lines.innerText());
+  await expect.poll(async () => parseInt(await lines.innerText())).toBeGreaterThan(before);
+  await page.getByLabel("Filter lines").fill("line 1");
+  await expect(log).not.toContainText("line 2");
+});
+
+test("a terminal runs commands, in colour, and says how they ended", async ({ page, view }) => {
+  await show(page, "#/pods/default/talker/terminal");
+  const screen = page.locator(".xterm-accessibility");
+  await expect(screen).toContainText("#");
+  await page.keyboard.type("echo $((6*7)) && printf '\\033[38;2;255;100;0morange\\033[0m\\n'\n");
+  await expect(screen).toContainText("42");
+  await expect(page.locator(".xterm-rows span", { hasText: /^orange$/ })).toHaveCSS("color", "rgb(255, 100, 0)");
+  await page.keyboard.type("exit 3\n");
+  await expect(page.locator(".toolbar [role=status]")).toContainText("exit code 3");
+  await page.getByLabel("Command").fill("uname -s");
+  await page.keyboard.press("Enter");
+  await expect(screen).toContainText("Linux");
+  await expect(page.locator(".toolbar [role=status]")).toContainText("It has ended");
+});
+
+test("a port is forwarded until it is stopped", async ({ page, view }) => {
+  await show(page, "#/pods/default/talker/ports");
+  await page.locator("li", { hasText: "8080" }).getByRole("button", { name: "Forward" }).click();
+  const link = page.locator(".forwards a").first();
+  const address = await link.getAttribute("href");
+  expect(new URL(address).hostname, "not where the page's cookie goes").not.toBe(new URL(page.url()).hostname);
+  expect(await (await fetch(address)).text()).toContain("hello from a Pod");
+  await show(page, "#/forwards");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await expect(page.getByText("None. A Pod's page has its ports.")).toBeVisible();
+  await expect(fetch(address)).rejects.toThrow();
+});
+
+test("usage is what the kubelet says", async ({ page, view, api }) => {
+  const [node] = (await api.get("/api/v1/nodes")).items;
+  await show(page, `#/nodes/~/${node.metadata.name}/usage`);
+  await expect(page.locator(".curve")).toHaveCount(2);
+  await expect(page.locator("tr", { hasText: "talker" })).toContainText("MiB");
+});

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Drives the page by a browser: on a control plane that it fills and, as root, on a node with containers.
+set -euo pipefail
+cd "$(dirname "$0")"
+command -v npm >/dev/null || { echo "npm is needed (Debian's package npm, or Node.js' own)" >&2; exit 1; }
+PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --ignore-scripts --no-audit --no-fund --silent
+npx playwright test "$@"
+if [ "$(id -u)" != 0 ]; then
+	echo "not root: logs, terminals, ports and usage were not tried, which take a node"
+	exit 0
+fi
+cd ../..
+dir=$(mktemp -d /var/tmp/coracle-view-XXXXXX)
+go build -o "$dir.cluster" ./hack/cluster
+tidy() {
+	"$dir.cluster" --dir "$dir" down >/dev/null || true
+	rm -rf "$dir" "$dir.cluster"
+}
+trap tidy EXIT
+"$dir.cluster" --dir "$dir" --name view-test up --agents 0 --image "$PWD/bin/images/busybox.tar"
+VIEW_NODE=1 VIEW_KUBECONFIG=$dir/kubeconfig "$dir.cluster" --dir "$dir" exec - sh -c "cd '$PWD/view/test' && npx playwright test"
