@@ -46,7 +46,7 @@ export function Editor({ text, before, label, onChange, onSubmit }: { text: stri
     const root = place.current!.shadowRoot ?? place.current!.attachShadow({ mode: "open" });
     const extensions: Extension[] = [
       lineNumbers(), foldGutter(), drawSelection(), history(), indentOnInput(), bracketMatching(), highlightSelectionMatches(), search({ top: true }), yaml(), colours, look,
-      EditorView.contentAttributes.of({ "aria-label": label }),
+      EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
       keymap.of([{ key: "Mod-Enter", run: () => (onSubmit?.(), true) }, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap]),
     ];
     if (onChange) extensions.push(highlightActiveLine(), EditorView.updateListener.of((u) => u.docChanged && onChange(u.state.doc.toString())));
