@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"proxy":       {"generated", "apis", "guard"},
 	"view":        {"guard"},
 	"cmd":         {"view", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
-	"e2e":         {"cmd", "view", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
+	"e2e":         {"view", "cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
 	"hack":        {"e2e", "cmd", "registry", "controllers", "kubelet", "proxy", "generated", "apis", "guard", "streaming"},
 	"demo":        {},
 }
