@@ -7,19 +7,24 @@ export function connect(kubeconfig) {
   const of = (key) => Buffer.from(text.match(new RegExp(key + ": (.*)"))[1], "base64");
   const server = text.match(/server: (.*)/)[1];
   const agent = new Agent({ keepAlive: true, maxSockets: 8, ca: of("certificate-authority-data"), cert: of("client-certificate-data"), key: of("client-key-data") });
-  const call = (method, path, body, type = "application/json") => new Promise((done, fail) => {
+  const ask = (method, path, body, type = "application/json") => new Promise((done, fail) => {
     const r = request(server + path, { method, agent, headers: { "Content-Type": type, Accept: "application/json" } }, (answer) => {
       let content = "";
       answer.setEncoding("utf8").on("data", (d) => (content += d)).on("end", () => {
         if (answer.statusCode >= 300) fail(new Error(`${method} ${path}: ${answer.statusCode} ${content.slice(0, 400)}`));
-        else done(content ? JSON.parse(content) : undefined);
+        else done(content);
       });
     });
     r.on("error", fail);
     r.end(body === undefined ? undefined : JSON.stringify(body));
   });
+  const call = async (...what) => {
+    const content = await ask(...what);
+    return content ? JSON.parse(content) : undefined;
+  };
   return {
     server, call,
+    text: (path) => ask("GET", path),
     get: (path) => call("GET", path),
     post: (path, body) => call("POST", path, body),
     put: (path, body) => call("PUT", path, body),

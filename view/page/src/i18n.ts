@@ -8,6 +8,9 @@ export async function loadWords() {
   words.value = language.value === "zh" ? (await import("./zh")).default : {};
 }
 
+/** Differs when the words do: for what is kept with words in it. */
+export const wordsVersion = () => words.value;
+
 /** The words for what, with {name}s filled in. */
 export function t(what: string, fill: Record<string, string | number> = {}): string {
   const text = words.value[what] ?? what;

@@ -1,9 +1,9 @@
 // The objects of a kind, with the columns that the server gives it.
-import { useEffect, useReducer } from "preact/hooks";
+import { useEffect, useMemo, useReducer } from "preact/hooks";
 import { discovered, idOf, kindOf, type Kind } from "../api/kinds";
 import type { Column, TableReader, TableRow } from "../api/rows";
 import type { Feed } from "../api/feed";
-import { t } from "../i18n";
+import { t, wordsVersion } from "../i18n";
 import { namespace, objectLink, route, setQuery } from "../route";
 import { Filter, Head, NamespaceChoice } from "../ui/app";
 import { Grid, type GridColumn } from "../ui/grid";
@@ -77,6 +77,8 @@ export function ObjectGrid({ kind, feed, rows, label, without = [] }: { kind: Ki
     reader.onColumns = () => again(0);
     again(0);
   }, [reader]);
+  const withNamespace = kind.namespaced && !namespace.value;
+  const columns = useMemo(() => gridColumns(kind, reader.columns, withNamespace).filter((c) => !without.includes(c.id)), [kind, reader.columns, withNamespace, wordsVersion()]);
   const state = feed.state.value;
   if (state.phase === "refused") return <Problem error={state.error!} retry={() => feed.retry()} />;
   if (!rows.length) {
@@ -84,7 +86,6 @@ export function ObjectGrid({ kind, feed, rows, label, without = [] }: { kind: Ki
     if (state.error) return <Problem error={state.error} retry={() => feed.retry()} />;
     return <div class="grid waiting" aria-busy="true" />;
   }
-  const columns = gridColumns(kind, reader.columns, kind.namespaced && !namespace.value).filter((c) => !without.includes(c.id));
   const sort = route.value.query.get("sort") ?? (kind.namespaced && !namespace.value ? "Namespace" : "Name");
   return (
     <Grid label={label} rows={rows} columns={columns} sort={sort} onSort={(s) => setQuery({ sort: s })} link={(r) => objectLink(idOf(kind), r.namespace, r.name)} tone={(r) => (r.deleting ? "leaving" : "")} />

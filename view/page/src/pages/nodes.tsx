@@ -87,23 +87,26 @@ function useNodeRows(f: ReturnType<typeof tableFeed>, sort: string, counts: Map<
   return by === "Pods" ? [...rows].sort(compare) : rows; // counts change without the rows
 }
 
+// Drawn again only when its own node or Pods have changed: there may be a thousand.
+function Tile({ name, status, counts: c, small }: { name: string; status: string; counts?: Counts; small: boolean }) {
+  const says = `${name}: ${t(status)}, ${saying(c)}`;
+  return (
+    <li>
+      <a class={"tile " + toneOf(status)} href={objectLink("nodes", "", name, "pods")} title={says} aria-label={says}>
+        {!small && <header><span>{name}</span>{toneOf(status) === "good" ? <small>{c?.all ?? 0}</small> : <Status value={status} />}</header>}
+        <Dots counts={c} columns={small ? 10 : 20} size={small ? 3 : 5} most={small ? 120 : 300} />
+      </a>
+    </li>
+  );
+}
+
 /** All nodes at once, as tiles. */
 export function NodeMap({ rows, counts, reader, pending }: { rows: TableRow[]; counts: Map<string, Counts>; reader: TableReader; pending?: boolean }) {
   const small = rows.length > 80;
   const nowhere = counts.get("<none>");
   return (
     <ul class={"node-map" + (small ? " small" : "")}>
-      {rows.map((r) => {
-        const status = cellOf(reader, r, "Status"), c = counts.get(r.name);
-        return (
-          <li key={r.key}>
-            <a class={"tile " + toneOf(status)} href={objectLink("nodes", "", r.name, "pods")} title={`${r.name}: ${t(status)}, ${saying(c)}`} aria-label={`${r.name}: ${t(status)}, ${saying(c)}`}>
-              {!small && <header><span>{r.name}</span>{toneOf(status) === "good" ? <small>{c?.all ?? 0}</small> : <Status value={status} />}</header>}
-              <Dots counts={c} columns={small ? 10 : 20} size={small ? 3 : 5} most={small ? 120 : 300} />
-            </a>
-          </li>
-        );
-      })}
+      {rows.map((r) => <Tile key={r.key} name={r.name} status={cellOf(reader, r, "Status")} counts={counts.get(r.name)} small={small} />)}
       {pending && !!nowhere?.all && (
         <li><a class="tile nowhere" href={href(["pods"], { q: "pending", ns: "" })}><header><span>{t("On no node")}</span><small>{nowhere.all}</small></header>{!small && <Dots counts={nowhere} columns={20} />}</a></li>
       )}

@@ -1,5 +1,5 @@
 // A list of any length, of which only what is seen is drawn. Arrow keys and j, k move, Enter opens.
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go } from "../route";
 import { useSize } from "./use";
@@ -81,7 +81,20 @@ export function Grid<R extends { key: string }>(p: {
     if (body.current && body.current.scrollTop !== top) setTop(body.current.scrollTop);
   }, [p.rows.length]);
 
-  const row = (r: R, n: number) => {
+  // Rows that are as they were are not drawn again: whoever scrolls or is told of changes pays for those that differ.
+  const drawn = useRef<{ columns?: unknown; narrow?: boolean; rows: Map<string, [R, number, boolean, VNode]> }>({ rows: new Map() }).current;
+  if (drawn.columns !== p.columns || drawn.narrow !== narrow) Object.assign(drawn, { columns: p.columns, narrow, rows: new Map() });
+  const act = useRef({ choose });
+  act.current = { choose };
+  const row = (r: R, n: number): VNode => {
+    const was = drawn.rows.get(r.key);
+    if (was && was[0] === r && was[1] === n && was[2] === (n === current)) return was[3];
+    const made = draw(r, n);
+    if (drawn.rows.size > 1000) drawn.rows.clear();
+    drawn.rows.set(r.key, [r, n, n === current, made]);
+    return made;
+  };
+  const draw = (r: R, n: number): VNode => {
     const to = p.link?.(r);
     const cells = narrow ? p.columns.filter((c) => c.narrow) : p.columns;
     const inner = narrow ? (
@@ -95,7 +108,7 @@ export function Grid<R extends { key: string }>(p: {
       <div key={r.key} id={"row-" + n} role="row" aria-rowindex={n + 2} aria-selected={n === current} class={`row ${to ? "opens" : ""} ${p.tone?.(r) ?? ""}`}
         style={{ top: n * height + "px", height: height + "px", gridTemplateColumns: narrow ? undefined : tracks }}
         onClick={(e) => {
-          choose(n);
+          act.current.choose(n);
           // A name that is being selected, or a link of its own, is not a click on the row.
           if (!to || (e.target as Element).closest("a, button") || String(getSelection()) !== "") return;
           if (e.ctrlKey || e.metaKey) window.open(to, "_blank", "noopener");
