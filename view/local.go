@@ -24,8 +24,8 @@ type Options struct {
 	Context, Namespace string
 	// Out is told where the page is, once and again whenever that address was used.
 	Out io.Writer
-	// Open, unless nil, is called with the first address.
-	Open func(address string) error
+	// Open, unless nil, is called with the first address. It may stay until its context ends, when Serve does.
+	Open func(ctx context.Context, address string) error
 }
 
 // Listen opens address, which must be on loopback: who reaches the page has the user's credentials one secret away.
@@ -51,8 +51,12 @@ func Serve(ctx context.Context, listener net.Listener, o Options) error {
 	defer context.AfterFunc(ctx, func() { guard.Do("ending the view", func() { _ = server.Close() }) })()
 	first := l.invite()
 	if o.Open != nil {
-		guard.Go("opening a browser", func() {
-			if err := o.Open(first); err != nil {
+		opening, end := context.WithCancel(ctx)
+		var browser guard.Group
+		defer browser.Wait()
+		defer end()
+		browser.Go("opening a browser", func() {
+			if err := o.Open(opening, first); err != nil {
 				fmt.Fprintf(o.Out, "No browser could be opened (%v).\n", err)
 			}
 		})

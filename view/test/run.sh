@@ -17,5 +17,5 @@ tidy() {
 	rm -rf "$dir" "$dir.cluster"
 }
 trap tidy EXIT
-"$dir.cluster" --dir "$dir" --name view-test up --agents 0 --image "$PWD/bin/images/busybox.tar"
+"$dir.cluster" --dir "$dir" --name view-test up --agents 0 --server-flag=--ui --image "$PWD/bin/images/busybox.tar"
 VIEW_NODE=1 VIEW_KUBECONFIG=$dir/kubeconfig "$dir.cluster" --dir "$dir" exec - sh -c "cd '$PWD/view/test' && npx playwright test"

@@ -68,11 +68,14 @@ async function look() {
   await frames("nothing changes", 5000);
   const some = (await api.get("/api/v1/namespaces/team-1/pods?limit=200")).items, from = Date.now();
   let changed = 0, on = true;
-  void each(1e9, 6, async (i) => {
-    if (!on) return;
-    await setState(api, some[i % some.length], i % 3 ? "Running" : "CrashLoopBackOff", i);
-    await new Promise((r) => setTimeout(r, Math.max(0, ++changed * 10 - (Date.now() - from))));
-  }).catch((e) => console.log(e.message));
+  const change = async () => {
+    while (on) {
+      const i = changed++;
+      await setState(api, some[i % some.length], i % 3 ? "Running" : "CrashLoopBackOff", i);
+      await new Promise((r) => setTimeout(r, Math.max(0, changed * 10 - (Date.now() - from))));
+    }
+  };
+  for (let i = 0; i < 6; i++) void change();
   await frames("list of Pods, 100 change a second", 10_000);
   await page.locator(".grid").hover();
   const scrolling = frames("scrolling it", 4000);

@@ -56,3 +56,25 @@ test("usage is what the kubelet says", async ({ page, view, api }) => {
   await expect(page.locator(".curve")).toHaveCount(2);
   await expect(page.locator("tr", { hasText: "talker" })).toContainText("MiB");
 });
+
+test.describe("at the server", () => {
+  test.use({ ignoreHTTPSErrors: true });
+
+  test("a terminal runs by the token of who is signed in", async ({ page, api }) => {
+    await api.post("/api/v1/namespaces/default/serviceaccounts", { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "editor" } });
+    await api.post("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", metadata: { name: "editor" }, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "edit" }, subjects: [{ kind: "ServiceAccount", namespace: "default", name: "editor" }] });
+    const { token } = (await api.post("/api/v1/namespaces/default/serviceaccounts/editor/token", { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} })).status;
+    await page.goto(api.server + "/ui/");
+    await page.getByLabel("Token", { exact: true }).fill(token);
+    await page.keyboard.press("Enter");
+    await show(page, "#/pods/default/talker/terminal?ns=default");
+    const screen = page.locator(".xterm-accessibility");
+    await expect(screen).toContainText("#");
+    await page.keyboard.type("echo $((6*7))\n");
+    await expect(screen).toContainText("42");
+    await show(page, "#/pods/default/talker/logs?ns=default");
+    await expect(page.getByRole("log")).toContainText("line 3");
+    await show(page, "#/pods/default/talker/ports?ns=default");
+    await expect(page.getByText("kubectl port-forward -n default pod/talker :8080")).toBeVisible();
+  });
+});

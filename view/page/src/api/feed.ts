@@ -98,18 +98,24 @@ export class Feed<R extends Row> {
   }
 
   private async run(stop: AbortSignal) {
-    for (let failures = 0; !stop.aborted; ) {
+    for (let failures = 0, expired = false; !stop.aborted; ) {
       try {
         if (!this.version) await this.list(stop);
-        await this.watch(stop, () => (failures = 0));
+        await this.watch(stop, () => {
+          failures = 0;
+          expired = false;
+        });
       } catch (e) {
         if (stop.aborted) return;
         const error = e instanceof ApiError ? e : new ApiError(0, String(e));
         if (error.status === 410) {
           this.version = ""; // it is told all anew; what is shown stays until then
-          continue;
+          if (!expired) {
+            expired = true;
+            continue;
+          }
         }
-        if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        if (error.status >= 400 && error.status < 500 && ![410, 429].includes(error.status)) {
           this.version = "";
           this.state.value = { phase: "refused", error };
           if (error.status === 403 || error.status === 404) this.replace([]);
@@ -178,6 +184,7 @@ export class Feed<R extends Row> {
         good();
         this.state.value = { phase: "live" };
       })) {
+        if (end.signal.aborted) break; // what was still under way is told again
         alive();
         const lines = (rest + text).split("\n");
         rest = lines.pop()!;

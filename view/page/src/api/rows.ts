@@ -69,6 +69,7 @@ export class TableReader implements Reader<TableRow> {
   onColumns = () => {};
 
   rows(table: any): TableRow[] {
+    if (table.kind !== "Table") table = plainTable(table);
     if (table.columnDefinitions?.length && table.columnDefinitions.length !== this.columns.length) {
       this.columns = table.columnDefinitions;
       this.onColumns();
@@ -84,6 +85,12 @@ export class TableReader implements Reader<TableRow> {
       cells: r.cells.map((c: any, i: number) => (i === 0 && c === m.name ? m.name : typeof c === "string" ? once(c) : c)),
     };
   }
+}
+
+/** The table of a server that makes none, as aggregated ones may be: names and ages. */
+function plainTable(o: any): any {
+  const column = (name: string) => ({ name, type: "string", format: "", description: "", priority: 0 });
+  return { columnDefinitions: [column("Name"), column("Age")], rows: (o.items ?? [o]).map((object: any) => ({ object, cells: [object.metadata.name, ""] })) };
 }
 
 export interface ObjectRow extends Row {

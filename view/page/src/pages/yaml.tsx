@@ -23,6 +23,9 @@ function without(text: string, key: string): string {
   return out.join("\n");
 }
 
+/** What is compared: without what every write changes. */
+const compared = (text: string) => without(without(without(text, "managedFields"), "resourceVersion"), "generation");
+
 type Step = "read" | "edit" | "review";
 
 export default function Yaml({ kind, ns, name, object }: Shown) {
@@ -47,6 +50,10 @@ export default function Yaml({ kind, ns, name, object }: Shown) {
   useEffect(() => {
     if (step === "read" && text !== undefined && object.metadata.resourceVersion !== version) void load();
   }, [object.metadata.resourceVersion, step]);
+
+  useEffect(() => {
+    if (step === "review") document.querySelector<HTMLElement>(".toolbar .main")?.focus();
+  }, [step]);
 
   const verb = replace ? "update" : "patch";
   const off = refusal(wish(kind, verb, ns, name));
@@ -75,7 +82,7 @@ export default function Yaml({ kind, ns, name, object }: Shown) {
     try {
       const result = await send(dry);
       if (dry) {
-        setOutcome(without(without(result, "managedFields"), "resourceVersion"));
+        setOutcome(compared(result));
         setStep("review");
       } else {
         say(t("{name} is changed", { name }));
@@ -111,7 +118,7 @@ export default function Yaml({ kind, ns, name, object }: Shown) {
         {step === "review" && <>
           <Button kind="main" off={(busy && t("Asking the server")) || off} onClick={() => void attempt(false)}>{replace ? t("Replace") : t("Apply")}</Button>
           <Button onClick={() => setStep("edit")}>{t("Back to editing")}</Button>
-          <span class="soft">{outcome === without(shown, "resourceVersion") ? t("The server would change nothing.") : t("This is what the server would make of it.")}</span>
+          <span class="soft">{outcome === compared(shown) ? t("The server would change nothing.") : t("This is what the server would make of it.")}</span>
         </>}
       </div>
       {error && <Problem error={error} />}
@@ -120,7 +127,7 @@ export default function Yaml({ kind, ns, name, object }: Shown) {
           <label class="check"><input type="checkbox" checked={force} onChange={(e) => setForce(e.currentTarget.checked)} />{t("Take these fields over from who manages them: {fields}", { fields: conflicts.map((c: any) => c.field).join(", ") })}</label>
         </div>
       )}
-      {step === "review" ? <Editor key="review" text={outcome} before={without(shown, "resourceVersion")} label={t("Changes to {name}", { name })} />
+      {step === "review" ? <Editor key="review" text={outcome} before={compared(shown)} label={t("Changes to {name}", { name })} />
         : <Editor key={step} text={step === "edit" ? draft : shown} label={t("YAML of {name}", { name })} onChange={step === "edit" ? setDraft : undefined} onSubmit={() => void attempt(true)} />}
     </>
   );
