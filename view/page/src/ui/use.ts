@@ -1,6 +1,7 @@
 // Hooks that join pages to feeds.
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import type { Delta, Feed, Row } from "../api/feed";
+import type { Feed, Row } from "../api/feed";
+import { merge } from "../api/merge";
 import { objects, TableReader, type ObjectRow, type TableRow } from "../api/rows";
 import { feed } from "../api/feed";
 import { pathOf, type Kind } from "../api/kinds";
@@ -53,19 +54,6 @@ export function useSorted<R extends Row>(f: Feed<R>, passes: (r: R) => boolean, 
     return leave;
   }, [f]);
   return s.rows;
-}
-
-export function merge<R extends Row>(rows: R[], d: Delta<R>, passes: (r: R) => boolean, compare: (a: R, b: R) => number): R[] {
-  const come = d.come.filter(passes).sort(compare);
-  const out: R[] = [];
-  let i = 0;
-  for (const r of rows) {
-    if (d.gone.has(r)) continue;
-    while (i < come.length && compare(come[i], r) < 0) out.push(come[i++]);
-    out.push(r);
-  }
-  while (i < come.length) out.push(come[i++]);
-  return out;
 }
 
 /** The size of an element, as it changes. */
