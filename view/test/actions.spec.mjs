@@ -92,3 +92,21 @@ test("who may do something is read from RBAC, and asked of the API", async ({ pa
   await page.getByRole("button", { name: "Ask the API" }).click();
   await expect(page.getByRole("status").filter({ hasText: "No" })).toBeVisible();
 });
+
+test("objects are made from YAML, after they were tried", async ({ page, view, api }) => {
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.locator(".cm-content").click();
+  await page.keyboard.insertText("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: made, namespace: shop}\ndata: {a: b}\n---\napiVersion: v1\nkind: Nonsense\nmetadata: {name: x}\n");
+  await page.getByRole("button", { name: "Review" }).click();
+  await expect(page.locator(".tried .card").nth(0)).toContainText("to be made");
+  await expect(page.locator(".tried .card").nth(1)).toContainText("The server has no kind Nonsense");
+  await expect(page.getByRole("button", { name: "Apply" })).toHaveCount(0);
+  await page.locator(".cm-content").first().click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: made, namespace: shop}\ndata: {a: b}\n");
+  await page.keyboard.press("Control+Enter");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await expect(page.locator(".tried .card")).toContainText("applied");
+  expect((await api.get("/api/v1/namespaces/shop/configmaps/made")).data).toEqual({ a: "b" });
+});

@@ -16,6 +16,7 @@ const pages = [
   ["may they", "#/rights/they", "form"],
   ["forwards", "#/forwards", ".empty"],
   ["kinds", "#/kinds", ".kinds li"],
+  ["apply", "#/apply", ".editor"],
   ["a kind", "#/configmaps", ".runway > .row"],
   ["a node", "#/nodes/~/worker-01", ".summary .card"],
   ["a node's pods", "#/nodes/~/worker-01/pods", ".runway > .row"],

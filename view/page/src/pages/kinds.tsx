@@ -3,6 +3,7 @@ import { discovered, idOf, kinds, type Kind } from "../api/kinds";
 import { t } from "../i18n";
 import { href, route } from "../route";
 import { Filter, Head } from "../ui/app";
+import { Icon } from "../ui/icons";
 import { Empty } from "../ui/parts";
 import { Card } from "./summary";
 
@@ -15,7 +16,7 @@ export function Kinds() {
   }
   return (
     <div class="page">
-      <Head title={t("All kinds")} count={[...groups.values()].flat().length}><Filter /></Head>
+      <Head title={t("All kinds")} count={[...groups.values()].flat().length}><a class="button" href={href(["apply"])}><Icon name="edit" />{t("Apply YAML")}</a><Filter /></Head>
       {!groups.size && discovered.value && <Empty>{t("Nothing passes the filter")}</Empty>}
       <div class="kinds">
         {[...groups].map(([group, list]) => (

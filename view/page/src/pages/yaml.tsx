@@ -24,7 +24,7 @@ function without(text: string, key: string): string {
 }
 
 /** What is compared: without what every write changes. */
-const compared = (text: string) => without(without(without(text, "managedFields"), "resourceVersion"), "generation");
+export const compared = (text: string) => without(without(without(text, "managedFields"), "resourceVersion"), "generation");
 
 type Step = "read" | "edit" | "review";
 

@@ -20,6 +20,7 @@ import { Rights } from "../pages/rights";
 import { Workloads } from "../pages/workloads";
 import { LanguageChoice, ThemeChoice } from "./choices";
 import { Boat, Icon } from "./icons";
+import { Lazy } from "./lazy";
 import { Keys, Palette } from "./palette";
 import { Button, Mark, Sayings } from "./parts";
 import { tableFeed, useFeed } from "./use";
@@ -43,12 +44,16 @@ export const places: Place[] = [
   { id: "kinds", title: "All kinds", key: "k", page: () => <Kinds /> },
 ];
 
+// Pages that are gone to from others.
+const further: Place[] = [{ id: "apply", title: "Apply YAML", key: "a", page: () => <Lazy load={() => import("../pages/apply")} props={{}} /> }];
+export const allPlaces = () => [...places, ...further];
+
 export function App() {
   const [palette, setPalette] = useState(false);
   const [keys, setKeys] = useState(false);
   useKeys({ palette: () => setPalette(true), keys: () => setKeys(true) });
   const [first = "overview", ns, name, tab] = route.value.parts;
-  const place = places.find((p) => p.id === first);
+  const place = allPlaces().find((p) => p.id === first);
   const page = name ? <ObjectPage key={first + ns + name} id={first} ns={ns} name={name} tab={tab} /> : place ? place.page() : <KindList key={first} id={first} />;
   useEffect(() => {
     const what = name ?? (place ? t(place.title) : kindOf(first)?.kind ?? first);
@@ -178,7 +183,7 @@ function useKeys(does: { palette: () => void; keys: () => void }) {
       if (writing || e.ctrlKey || e.metaKey || e.altKey) return;
       if (g && Date.now() - g < 1200) {
         g = 0;
-        const place = places.find((p) => p.key === e.key);
+        const place = allPlaces().find((p) => p.key === e.key);
         if (place) go(href([place.id]));
         return;
       }

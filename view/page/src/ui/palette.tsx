@@ -4,7 +4,7 @@ import { all } from "../api/feed";
 import { discovered, idOf, kinds, pathOf } from "../api/kinds";
 import { t } from "../i18n";
 import { go, href, objectLink } from "../route";
-import { places } from "./app";
+import { allPlaces } from "./app";
 import { Dialog } from "./parts";
 
 interface Found {
@@ -15,7 +15,7 @@ interface Found {
 
 /** Everything that can be gone to. */
 function everything(): Found[] {
-  const found: Found[] = places.map((p) => ({ what: t("Page"), name: t(p.title), to: href([p.id]) }));
+  const found: Found[] = allPlaces().map((p) => ({ what: t("Page"), name: t(p.title), to: href([p.id]) }));
   for (const k of kinds.value.values()) if (k.verbs.includes("list")) found.push({ what: t("Kind"), name: k.kind + (k.group ? "  " + k.group : "") + (k.short.length ? "  " + k.short.join(" ") : ""), to: href([idOf(k)]) });
   for (const f of all.value) {
     const k = [...kinds.value.values()].find((k) => f.path === pathOf(k) || (k.namespaced && f.path.endsWith("/" + k.resource) && f.path.startsWith(pathOf(k).slice(0, -k.resource.length))));
@@ -79,7 +79,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
 
 export function Keys({ onClose }: { onClose: () => void }) {
   const rows: [string, string][] = [
-    ["Ctrl K", t("Find")], ["/", t("Filter")], ...places.map((p) => ["g " + p.key, t(p.title)] as [string, string]),
+    ["Ctrl K", t("Find")], ["/", t("Filter")], ...allPlaces().map((p) => ["g " + p.key, t(p.title)] as [string, string]),
     ["j k ↑ ↓", t("Move in a list")], ["Enter", t("Open")], ["Esc", t("Back")], ["?", t("These keys")],
   ];
   return (
