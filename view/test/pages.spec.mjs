@@ -66,10 +66,10 @@ test("lists are walked, opened and left by keys alone", async ({ page, view }) =
   await page.keyboard.press("Escape");
   await expect(page.getByRole("heading", { level: 1 })).toContainText("Pods");
   await page.keyboard.press("/");
-  await page.keyboard.type("storefront");
-  await expect(page.locator(".count")).toHaveText("3");
+  await page.keyboard.type("orders-db");
+  await expect(page.locator(".count")).toHaveText("2");
   await page.keyboard.press("Escape");
-  await expect(page.locator(".count")).not.toHaveText("3");
+  await expect(page.locator(".count")).not.toHaveText("2");
   await page.keyboard.press("Control+k");
   await page.keyboard.type("configmap");
   await page.keyboard.press("Enter");

@@ -32,10 +32,10 @@ export function Overview() {
     <div class="page overview">
       <Head title={shown.value?.context || location.host} />
       <div class="figures">
-        <Figure to={href(["nodes"])} name={t("Nodes")} n={rows.length} parts={[["good", ready], ["bad", rows.length - ready]]} says={rows.length === ready ? t("all ready") : t("{n} not ready", { n: rows.length - ready })} refused={nodes.state.value.error} />
+        <Figure to={href(["nodes"])} name={t("Nodes")} n={rows.length} parts={[["good", ready], ["bad", rows.length - ready]]} says={!rows.length ? t("none") : rows.length === ready ? t("all ready") : t("{n} not ready", { n: rows.length - ready })} refused={nodes.state.value.error} />
         <Figure to={href(["pods"], { ns: "" })} name={t("Pods")} n={c.all} parts={[["bad", c.bad], ["busy", c.busy], ["good", c.good], ["done", c.done + c.calm]]}
-          says={[c.bad && t("{n} failing", { n: c.bad }), c.busy && t("{n} not ready", { n: c.busy })].filter(Boolean).join(", ") || t("all well")} refused={pods.state.value.error} />
-        <Figure to={href(["workloads"], { ns: "" })} name={t("Workloads")} n={lasting.length} parts={[["good", complete], ["busy", lasting.length - complete]]} says={complete === lasting.length ? t("all complete") : t("{n} not complete", { n: lasting.length - complete })} />
+          says={[c.bad && t("{n} failing", { n: c.bad }), c.busy && t("{n} not ready", { n: c.busy.toLocaleString() })].filter(Boolean).join(", ") || (c.all ? t("all well") : t("none"))} refused={pods.state.value.error} />
+        <Figure to={href(["workloads"], { ns: "" })} name={t("Workloads")} n={lasting.length} parts={[["good", complete], ["busy", lasting.length - complete]]} says={!lasting.length ? t("none") : complete === lasting.length ? t("all complete") : t("{n} not complete", { n: lasting.length - complete })} />
         <Figure to={href(["events"], { type: "Warning", ns: "" })} name={t("Warnings, last hour")} n={warnings.length} parts={[]} says={warnings[0] ? warnings[0].object.reason : t("none")} />
       </div>
       {nodes.state.value.phase === "refused" ? <Problem error={nodes.state.value.error!} retry={() => nodes.retry()} /> : rows.length > 0 && (
