@@ -104,6 +104,7 @@ test("objects are made from YAML, after they were tried", async ({ page, view, a
   await expect(page.getByRole("button", { name: "Apply" })).toHaveCount(0);
   await page.locator(".cm-content").first().click();
   await page.keyboard.press("Control+a");
+  await page.keyboard.press("Delete");
   await page.keyboard.insertText("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: made, namespace: shop}\ndata: {a: b}\n");
   await page.keyboard.press("Control+Enter");
   await page.getByRole("button", { name: "Apply" }).click();

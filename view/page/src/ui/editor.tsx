@@ -45,14 +45,17 @@ const colours = syntaxHighlighting(HighlightStyle.define([
 export function Editor({ text, before, label, onChange, onSubmit }: { text: string; before?: string; label: string; onChange?: (text: string) => void; onSubmit?: () => void }) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | undefined>(undefined);
+  // The editor outlives the functions that it was made with.
+  const latest = useRef({ onChange, onSubmit });
+  latest.current = { onChange, onSubmit };
   useEffect(() => {
     const root = place.current!.shadowRoot ?? place.current!.attachShadow({ mode: "open" });
     const extensions: Extension[] = [
       lineNumbers(), foldGutter(), drawSelection(), history(), indentOnInput(), bracketMatching(), highlightSelectionMatches(), search({ top: true }), yaml(), colours, look,
       EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
-      keymap.of([{ key: "Mod-Enter", run: () => (onSubmit?.(), true) }, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap]),
+      keymap.of([{ key: "Mod-Enter", run: () => (latest.current.onSubmit?.(), true) }, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap]),
     ];
-    if (onChange) extensions.push(highlightActiveLine(), EditorView.updateListener.of((u) => u.docChanged && onChange(u.state.doc.toString())));
+    if (onChange) extensions.push(highlightActiveLine(), EditorView.updateListener.of((u) => u.docChanged && latest.current.onChange?.(u.state.doc.toString())));
     else extensions.push(EditorState.readOnly.of(true));
     if (before !== undefined) extensions.push(unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged: { margin: 4, minSize: 8 } }));
     const v = new EditorView({ parent: root, root, state: EditorState.create({ doc: text, extensions }) });
