@@ -111,3 +111,24 @@ test("objects are made from YAML, after they were tried", async ({ page, view, a
   await expect(page.locator(".tried .card")).toContainText("applied");
   expect((await api.get("/api/v1/namespaces/shop/configmaps/made")).data).toEqual({ a: "b" });
 });
+
+test("a node is emptied, as far as budgets let its Pods go", async ({ page, view, api }) => {
+  const left = async () => (await api.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dworker-09")).items.filter((p) => !p.metadata.name.startsWith("shipper-")).map((p) => p.metadata.name);
+  expect((await left()).length).toBeGreaterThan(3);
+  await api.post("/apis/policy/v1/namespaces/shop/poddisruptionbudgets", { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: { name: "precious" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "precious" } } } });
+  await makePod(api, "shop", "precious-1", "worker-09", { labels: { app: "precious" } });
+  await show(page, "#/nodes/~/worker-09");
+  await page.getByRole("button", { name: "Drain" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("belong to nothing and do not come back");
+  await dialog.getByRole("textbox").fill("worker-09");
+  await page.keyboard.press("Enter");
+  await expect.poll(left).toEqual(["precious-1"]);
+  await expect(dialog).toContainText("1 left");
+  await api.delete("/apis/policy/v1/namespaces/shop/poddisruptionbudgets/precious");
+  await expect(page.getByText("worker-09 is empty but for what belongs to it")).toBeVisible();
+  expect(await left()).toEqual([]);
+  expect((await api.get("/api/v1/nodes/worker-09")).spec.unschedulable).toBe(true);
+  await page.getByRole("button", { name: "Uncordon" }).click();
+  await expect(page.locator(".page-head .status")).toHaveText("Ready");
+});

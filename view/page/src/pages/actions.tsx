@@ -5,6 +5,7 @@ import { pathOf } from "../api/kinds";
 import { request } from "../api/transport";
 import { t } from "../i18n";
 import { Button, Dialog, Problem, say } from "../ui/parts";
+import { Drain } from "./drain";
 import type { Shown } from "./object";
 
 export const patch = (path: string, body: object, type = "application/merge-patch+json") => request(path + "?fieldManager=coracle-view", { method: "PATCH", type, body: JSON.stringify(body) });
@@ -39,7 +40,7 @@ export function Actions(p: Shown) {
     }
     case "Node": {
       const closed = object.spec?.unschedulable;
-      return <Button icon={closed ? "play" : "pause"} off={refused(p, "patch")} onClick={() => void attempt(patch(path, { spec: { unschedulable: closed ? null : true } }), closed ? t("{name} takes new Pods again", { name }) : t("{name} takes no new Pods", { name }))}>{closed ? t("Uncordon") : t("Cordon")}</Button>;
+      return <><Button icon={closed ? "play" : "pause"} off={refused(p, "patch")} onClick={() => void attempt(patch(path, { spec: { unschedulable: closed ? null : true } }), closed ? t("{name} takes new Pods again", { name }) : t("{name} takes no new Pods", { name }))}>{closed ? t("Uncordon") : t("Cordon")}</Button><Drain {...p} /></>;
     }
   }
   return null;
