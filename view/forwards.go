@@ -24,7 +24,6 @@ import (
 // forwards are the ports of Pods that are reached by ports of this machine. A page cannot listen; this process does, on loopback,
 // until it ends or is told to stop. What connects there needs no session: it is as with kubectl port-forward.
 type forwards struct {
-	ctx    context.Context
 	config *rest.Config
 
 	mu   sync.Mutex
@@ -44,8 +43,8 @@ type forward struct {
 	stop func()
 }
 
-func newForwards(ctx context.Context, c *rest.Config) *forwards {
-	return &forwards{ctx: ctx, config: c, open: map[int]*forward{}}
+func newForwards(c *rest.Config) *forwards {
+	return &forwards{config: c, open: map[int]*forward{}}
 }
 
 func (f *forwards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +58,7 @@ func (f *forwards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "a namespace, a Pod and a port are needed", http.StatusBadRequest)
 			return
 		}
-		if err := f.start(&asked); err != nil {
+		if err := f.start(r.Context(), &asked); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
@@ -88,8 +87,8 @@ func (f *forwards) list() []*forward {
 	return all
 }
 
-// start listens for one and completes it. It fails as the API says.
-func (f *forwards) start(asked *forward) error {
+// start listens for one and completes it. It fails as the API says, or when ctx ends, who asked.
+func (f *forwards) start(ctx context.Context, asked *forward) error {
 	dialer, err := f.dialer(asked.Namespace, asked.Pod)
 	if err != nil {
 		return err
@@ -109,9 +108,9 @@ func (f *forwards) start(asked *forward) error {
 	select {
 	case err := <-ended:
 		return fmt.Errorf("forwarding port %d of Pod %s: %w", asked.Port, asked.Pod, err)
-	case <-f.ctx.Done():
+	case <-ctx.Done():
 		asked.stop()
-		return f.ctx.Err()
+		return ctx.Err()
 	case <-ready:
 	}
 	got, err := forwarder.GetPorts()

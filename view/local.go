@@ -42,7 +42,7 @@ func Listen(address string) (net.Listener, error) {
 
 // Serve serves the page on listener until ctx ends.
 func Serve(ctx context.Context, listener net.Listener, o Options) error {
-	l, err := newLocal(ctx, listener.Addr().String(), o)
+	l, err := newLocal(listener.Addr().String(), o)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ type local struct {
 	forwards *forwards
 }
 
-func newLocal(ctx context.Context, address string, o Options) (*local, error) {
+func newLocal(address string, o Options) (*local, error) {
 	api, err := newAPI(o.Config)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func newLocal(ctx context.Context, address string, o Options) (*local, error) {
 	return &local{
 		options: o, address: address, page: page(modeLocal), api: api, sessions: newSessions("coracle-view-" + port),
 		hosts:    map[string]bool{address: true, "localhost:" + port: true},
-		forwards: newForwards(ctx, o.Config),
+		forwards: newForwards(o.Config),
 	}, nil
 }
 

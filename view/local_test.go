@@ -27,7 +27,7 @@ func serve(t *testing.T, api http.HandlerFunc) *served {
 	backend := httptest.NewServer(api)
 	t.Cleanup(backend.Close)
 	front := httptest.NewUnstartedServer(nil)
-	l, err := newLocal(t.Context(), front.Listener.Addr().String(), Options{Config: &rest.Config{Host: backend.URL, BearerToken: bearer}, Context: "test", Out: io.Discard})
+	l, err := newLocal(front.Listener.Addr().String(), Options{Config: &rest.Config{Host: backend.URL, BearerToken: bearer}, Context: "test", Out: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
