@@ -50,6 +50,18 @@ test("a port is forwarded until it is stopped", async ({ page, view }) => {
   await expect(fetch(address)).rejects.toThrow();
 });
 
+test("a workload's logs are those of its Pods", async ({ page, view, api }) => {
+  const container = { name: "main", image: "busybox", imagePullPolicy: "Never", command: ["sh", "-c", "echo I am $HOSTNAME; sleep 3600"] };
+  await api.post("/apis/apps/v1/namespaces/default/deployments", { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "choir" }, spec: { replicas: 2, selector: { matchLabels: { app: "choir" } }, template: { metadata: { labels: { app: "choir" } }, spec: { terminationGracePeriodSeconds: 0, containers: [container] } } } });
+  await show(page, "#/deployments.apps/default/choir/logs");
+  const choice = page.getByLabel("Pod", { exact: true });
+  await expect(choice.locator("option")).toHaveCount(2);
+  for (const name of await choice.locator("option").allInnerTexts()) {
+    await choice.selectOption(name);
+    await expect(page.getByRole("log")).toContainText("I am " + name);
+  }
+});
+
 test("usage is what the kubelet says", async ({ page, view, api }) => {
   const [node] = (await api.get("/api/v1/nodes")).items;
   await show(page, `#/nodes/~/${node.metadata.name}/usage`);

@@ -2,11 +2,13 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { ApiError, stream } from "../api/transport";
 import { may, refusal, wish } from "../api/access";
-import { pathOf } from "../api/kinds";
+import { kindOf, pathOf } from "../api/kinds";
 import { t } from "../i18n";
-import { route, setQuery } from "../route";
+import { objectLink, route, setQuery } from "../route";
 import { Button, Empty, Problem } from "../ui/parts";
+import { tableFeed, useFeed, useObject } from "../ui/use";
 import type { Shown } from "./object";
+import { selectorText } from "./rollout";
 
 const most = 20_000, lineHeight = 20;
 
@@ -153,5 +155,23 @@ function Lines({ lines, wrap, stamps }: { lines: Line[]; said: number; wrap: boo
     }}>
       {wrap ? drawn : <div style={{ height: lines.length * lineHeight + "px", position: "relative" }}>{drawn}</div>}
     </div>
+  );
+}
+
+/** The logs of a workload's Pods, one at a time. */
+export function WorkloadLogs({ object, ns }: Shown) {
+  const pods = kindOf("pods")!;
+  const f = useFeed(tableFeed(pods, ns, "labelSelector=" + encodeURIComponent(selectorText(object.spec.selector))))!;
+  const names = [...f.rows.values()].sort((a, b) => b.created - a.created).map((r) => r.name);
+  const asked = route.value.query.get("pod");
+  const name = asked && names.includes(asked) ? asked : names[0];
+  const pod = useObject(name ? pods : undefined, ns, name ?? "").object;
+  if (f.state.value.phase === "refused") return <Problem error={f.state.value.error!} retry={() => f.retry()} />;
+  if (!name) return f.state.value.phase === "live" ? <Empty>{t("It has no Pods")}</Empty> : <div class="waiting" aria-busy="true" />;
+  return (
+    <>
+      <div class="toolbar"><Choice label={t("Pod")} value={name} values={names} onChange={(pod) => setQuery({ pod, container: "" })} /><a href={objectLink("pods", ns, name)}>{t("To the Pod")}</a></div>
+      {pod && <Logs key={name} kind={pods} ns={ns} name={name} object={pod} />}
+    </>
   );
 }

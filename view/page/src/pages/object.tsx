@@ -16,7 +16,7 @@ import { Summary } from "./summary";
 import { Rollout } from "./rollout";
 import { NodePods } from "./nodes";
 import { Usage } from "./usage";
-import { Logs } from "./logs";
+import { Logs, WorkloadLogs } from "./logs";
 import { Ports } from "./forwards";
 import { statusOf } from "./status";
 
@@ -42,6 +42,7 @@ const tabs: Tab[] = [
   { id: "pods", title: "Pods", kinds: ["nodes"], show: (p) => <NodePods {...p} /> },
   { id: "usage", title: "Usage", kinds: ["nodes"], show: (p) => <Usage {...p} /> },
   { id: "logs", title: "Logs", kinds: ["pods"], show: (p) => <Logs {...p} /> },
+  { id: "logs", title: "Logs", kinds: [...rollouts, "jobs.batch", "replicasets.apps"], show: (p) => <WorkloadLogs {...p} /> },
   { id: "terminal", title: "Terminal", kinds: ["pods"], show: (p) => <Lazy load={() => import("./terminal")} props={p} /> },
   { id: "ports", title: "Ports", kinds: ["pods"], show: (p) => <Ports {...p} /> },
   { id: "yaml", title: "YAML", show: (p) => <Lazy load={() => import("./yaml")} props={p} /> },
