@@ -12,10 +12,11 @@ fi
 cd ../..
 dir=$(mktemp -d /var/tmp/coracle-view-XXXXXX)
 go build -o "$dir.cluster" ./hack/cluster
+cluster() { "$dir.cluster" --dir "$dir" --name "${dir##*/}" "$@"; }
 tidy() {
-	"$dir.cluster" --dir "$dir" down >/dev/null || true
+	cluster down || true
 	rm -rf "$dir" "$dir.cluster"
 }
 trap tidy EXIT
-"$dir.cluster" --dir "$dir" --name view-test up --agents 0 --server-flag=--ui --image "$PWD/bin/images/busybox.tar"
-VIEW_NODE=1 VIEW_KUBECONFIG=$dir/kubeconfig "$dir.cluster" --dir "$dir" exec - sh -c "cd '$PWD/view/test' && npx playwright test"
+cluster up --agents 0 --server-flag=--ui --image "$PWD/bin/images/busybox.tar"
+VIEW_NODE=1 VIEW_KUBECONFIG=$dir/kubeconfig cluster exec - sh -c "cd '$PWD/view/test' && npx playwright test"

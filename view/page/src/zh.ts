@@ -75,6 +75,7 @@ export default {
   "In namespace {ns}. What it owns goes with it.": "位于命名空间 {ns}。其所属对象一并删除。",
   "It has ended": "已结束",
   "It has no Pods": "没有 Pod",
+  "It has not begun: {why}": "尚未启动：{why}",
   "It has said nothing yet": "尚无输出",
   "It needs apiVersion, kind and metadata.name": "需要 apiVersion、kind 和 metadata.name",
   "It is not there": "不存在",

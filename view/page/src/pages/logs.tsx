@@ -35,7 +35,8 @@ export function Logs({ kind, ns, name, object }: Shown) {
   const [stamps, setStamps] = useState(false);
   const [q, setQ] = useState("");
   const right = may(wish(kind, "get", ns, name, "log"));
-  const { lines, said, error, live, retry, dropped } = useLines(right?.allowed === false ? "" : pathOf(kind, ns, name) + "/log?" + new URLSearchParams({ container, timestamps: "true", tailLines: "5000", ...(previous ? { previous: "true" } : { follow: "true" }) }));
+  const state = [...(object.status?.containerStatuses ?? []), ...(object.status?.initContainerStatuses ?? []), ...(object.status?.ephemeralContainerStatuses ?? [])].find((s: any) => s.name === container);
+  const { lines, said, error, live, retry, dropped } = useLines(right?.allowed === false ? "" : pathOf(kind, ns, name) + "/log?" + new URLSearchParams({ container, timestamps: "true", tailLines: "5000", ...(previous ? { previous: "true" } : { follow: "true" }) }), state?.state?.running?.startedAt ?? "");
   if (right?.allowed === false) return <Problem error={new ApiError(403, refusal(wish(kind, "get", ns, name, "log")) || "")} />;
   const shown = q ? lines.filter((l) => l.text.toLowerCase().includes(q.toLowerCase())) : lines;
   return (
@@ -49,7 +50,7 @@ export function Logs({ kind, ns, name, object }: Shown) {
         <span class="soft">{t("{n} lines", { n: shown.length })}{dropped ? " · " + t("older ones are left out") : ""}{!previous && live ? " · " + t("live") : ""}</span>
         <Button icon="copy" label={t("Save")} onClick={() => save(`${name}-${container}.log`, lines)}>{t("Save")}</Button>
       </div>
-      {error && <Problem error={error} retry={retry} />}
+      {error && state?.state?.waiting && !previous ? <Empty>{t("It has not begun: {why}", { why: state.state.waiting.reason ?? "" })} {state.state.waiting.message}</Empty> : error && <Problem error={error} retry={retry} />}
       {lines.length ? <Lines lines={shown} said={said} wrap={wrap} stamps={stamps} /> : !error && <Empty>{t("It has said nothing yet")}</Empty>}
     </>
   );
@@ -63,8 +64,8 @@ function save(name: string, lines: Line[]) {
   setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
 }
 
-/** The lines of a log, followed. A connection that is lost goes on from the last line's time. */
-function useLines(path: string) {
+/** The lines of a log, followed, anew for each life of the container. A connection that is lost goes on from the last line's time. */
+function useLines(path: string, life: string) {
   const [, again] = useReducer((n: number) => n + 1, 0);
   const [attempt, retry] = useReducer((n: number) => n + 1, 0);
   const s = useRef({ lines: [] as Line[], error: undefined as Error | undefined, live: false, dropped: false, said: 0 }).current;
@@ -127,7 +128,7 @@ function useLines(path: string) {
     };
     void run();
     return () => stop.abort();
-  }, [path, attempt]);
+  }, [path, attempt, life]);
   return { ...s, retry: () => retry(0) };
 }
 
