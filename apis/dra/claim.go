@@ -83,7 +83,7 @@ func validateConfiguration(c *resourcev1.DeviceConfiguration, stored bool, at *f
 	if c.Opaque == nil {
 		return field.ErrorList{field.Required(at, "")}
 	}
-	return append(rule.DriverName(c.Opaque.Driver, at.Child("driver")),
+	return append(rule.DriverNameOfAnyCase(c.Opaque.Driver, at.Child("driver")),
 		validateObject(c.Opaque.Parameters, stored, resourcev1.OpaqueParametersMaxLength, at.Child("parameters"))...)
 }
 

@@ -95,7 +95,7 @@ func validateAllocation(a *resourcev1.AllocationResult, names requests, at *fiel
 	at = at.Child("devices")
 	errs := each(a.Devices.Results, resourcev1.AllocationResultsMaxSize, func(r *resourcev1.DeviceRequestAllocationResult, at *field.Path) field.ErrorList {
 		return slices.Concat(
-			names.validate(&r.Request, at.Child("request")), rule.DriverName(r.Driver, at.Child("driver")),
+			names.validate(&r.Request, at.Child("request")), rule.DriverNameOfAnyCase(r.Driver, at.Child("driver")),
 			validatePool(r.Pool, at.Child("pool")), rule.DNSLabel(r.Device, at.Child("device")),
 			validateBinding(r.BindingConditions, r.BindingFailureConditions, at),
 		)

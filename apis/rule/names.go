@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -40,7 +41,16 @@ func SignerName(name string, at *field.Path) (errs field.ErrorList) {
 }
 
 // DriverName requires the name of a driver: a domain, perhaps with capitals, that is not long.
-func DriverName(name string, at *field.Path) (errs field.ErrorList) {
+func DriverName(name string, at *field.Path) field.ErrorList {
+	return driverName(name, func(name string) []string { return validation.IsDNS1123Subdomain(strings.ToLower(name)) }, at)
+}
+
+// DriverNameOfAnyCase is DriverName for fields where upstream's message knows of capitals.
+func DriverNameOfAnyCase(name string, at *field.Path) field.ErrorList {
+	return driverName(name, content.IsDNS1123SubdomainCaseless, at)
+}
+
+func driverName(name string, problems func(string) []string, at *field.Path) (errs field.ErrorList) {
 	const most = 63
 	if name == "" {
 		return field.ErrorList{field.Required(at, "")}
@@ -48,5 +58,5 @@ func DriverName(name string, at *field.Path) (errs field.ErrorList) {
 	if len(name) > most {
 		errs = append(errs, field.TooLong(at, "", most))
 	}
-	return append(errs, Invalid(at, name, validation.IsDNS1123Subdomain(strings.ToLower(name)))...)
+	return append(errs, Invalid(at, name, problems(name))...)
 }

@@ -71,6 +71,22 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// Upstream's message depends on the field: which one knows of capitals.
+func TestDriverNamesAreNamedAsTheirFieldsDo(t *testing.T) {
+	at := field.NewPath("f")
+	for want, errs := range map[string]field.ErrorList{
+		"a lowercase RFC 1123 subdomain": DriverName("-bad", at),
+		"an RFC 1123 subdomain":          DriverNameOfAnyCase("-bad", at),
+	} {
+		if len(errs) != 1 || !strings.HasPrefix(errs[0].Detail, want) {
+			t.Errorf("got %v, want %q", errs, want)
+		}
+	}
+	if errs := DriverNameOfAnyCase("CSI.example.com", at); len(errs) > 0 {
+		t.Error(errs)
+	}
+}
+
 func TestAmount(t *testing.T) {
 	for want, value := range map[int]intstr.IntOrString{3: intstr.FromInt32(3), 25: intstr.FromString("25%"), 0: intstr.FromString("x")} {
 		if got := Amount(value); got != want {

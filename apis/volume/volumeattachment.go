@@ -18,7 +18,7 @@ const (
 // ValidateVolumeAttachment checks what is attached where.
 func ValidateVolumeAttachment(a *storagev1.VolumeAttachment) field.ErrorList {
 	spec := field.NewPath("spec")
-	errs := rule.DriverName(a.Spec.Attacher, spec.Child("attacher"))
+	errs := rule.DriverNameOfAnyCase(a.Spec.Attacher, spec.Child("attacher"))
 	inline, name := a.Spec.Source.InlineVolumeSpec, a.Spec.Source.PersistentVolumeName
 	switch at := spec.Child("source"); {
 	case inline == nil && name == nil:
