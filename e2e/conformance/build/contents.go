@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,10 +42,33 @@ func (m materials) images() ([]archive.Image, error) {
 	for i := range images {
 		images[i].Env = environment
 	}
-	return images, nil
+	return tagged(images, m.wanted)
 }
 
-// named is an image under several names, its files packed once.
+// tagged gives the images that have no tag those by which the suite asks for them.
+func tagged(images []archive.Image, wanted []string) ([]archive.Image, error) {
+	var all []archive.Image
+	for _, image := range images {
+		repository := image.Name
+		if strings.Contains(path.Base(repository), ":") {
+			all = append(all, image)
+			continue
+		}
+		found := false
+		for _, name := range wanted {
+			if strings.HasPrefix(name, repository+":") {
+				image.Name, found = name, true
+				all = append(all, image)
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("the suite does not ask for %s any more: take it out of contents.go", repository)
+		}
+	}
+	return all, nil
+}
+
+// named is an image under several names, its files packed once. A name without a tag is asked for by those that the suite says.
 func named(image archive.Image, names ...string) ([]archive.Image, error) {
 	if len(image.Files) > 0 {
 		layer, err := archive.Pack(image.Files)
@@ -67,7 +91,7 @@ func (m materials) pauseImages([]archive.Layer) ([]archive.Image, error) {
 		return nil, err
 	}
 	return named(archive.Image{Files: []archive.File{pause}, Entrypoint: []string{"/pause"}, User: "65535:65535"},
-		"registry.k8s.io/pause:3.10.2", "registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.6")
+		"registry.k8s.io/pause", "registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.6")
 }
 
 // agnhostImages are the program that most tests run, and two that serve pages.
@@ -104,7 +128,7 @@ func (m materials) agnhostImages(base []archive.Layer) ([]archive.Image, error) 
 	images, err := named(archive.Image{
 		Base: base, Files: append(files, fake...), Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"},
 		Ports: []string{"80/tcp", "8080/tcp", "8081/tcp", "9376/tcp", "5000/tcp"},
-	}, suiteImages+"agnhost:2.63.0", suiteImages+"agnhost:2.55")
+	}, suiteImages+"agnhost")
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +138,7 @@ func (m materials) agnhostImages(base []archive.Layer) ([]archive.Image, error) 
 			return nil, err
 		}
 		image := images[0]
-		image.Name, image.Cmd = suiteImages+name+":1.8", []string{"test-webserver"}
+		image.Name, image.Cmd = suiteImages+name, []string{"test-webserver"}
 		// A test mounts kitten as a volume and looks for the name of the distribution that upstream's is made of.
 		image.Files = append(pages, archive.File{Path: "etc/os-release", Mode: 0o644, Content: []byte("NAME=\"Alpine Linux\"\nID=alpine\n")})
 		images = append(images, image)
@@ -174,7 +198,7 @@ func (m materials) busyboxImages([]archive.Layer) ([]archive.Image, error) {
 			files = append(files, archive.File{Path: "bin/" + command, Mode: 0o777, Link: "busybox"})
 		}
 	}
-	return named(archive.Image{Files: files, Cmd: []string{"sh"}}, suiteImages+"busybox:1.37.0-1", hub+"busybox:latest", hub+"busybox:1.37")
+	return named(archive.Image{Files: files, Cmd: []string{"sh"}}, suiteImages+"busybox", hub+"busybox:latest", hub+"busybox:1.37")
 }
 
 func (m materials) nginxImages(base []archive.Layer) ([]archive.Image, error) {
@@ -183,15 +207,15 @@ func (m materials) nginxImages(base []archive.Layer) ([]archive.Image, error) {
 		return nil, err
 	}
 	image := archive.Image{Base: base, Files: files, Cmd: []string{"nginx", "-g", "daemon off;"}, Ports: []string{"80/tcp"}}
-	return named(image, suiteImages+"nginx:1.15-4", suiteImages+"nginx:1.27-0", hub+"nginx:latest", hub+"nginx:1.27")
+	return named(image, suiteImages+"nginx", hub+"nginx:latest", hub+"nginx:1.27")
 }
 
 // programImages are those of one program, or of none.
 func (m materials) programImages(base []archive.Layer) ([]archive.Image, error) {
 	images := []archive.Image{
-		{Name: suiteImages + "nonroot:1.5", Base: base, User: "1234", Cmd: []string{"bash"}},
-		{Name: suiteImages + "glibc-dns-testing:2.0.0", Base: base, Cmd: []string{"bash"}},
-		{Name: "registry.k8s.io/build-image/distroless-iptables:v0.9.6", Base: base, Cmd: []string{"bash"}}, // what the kernel tracks is read from a file
+		{Name: suiteImages + "nonroot", Base: base, User: "1234", Cmd: []string{"bash"}},
+		{Name: suiteImages + "glibc-dns-testing", Base: base, Cmd: []string{"bash"}},
+		{Name: "registry.k8s.io/build-image/distroless-iptables", Base: base, Cmd: []string{"bash"}}, // what the kernel tracks is read from a file
 	}
 	for _, p := range []struct {
 		name, path string
@@ -199,10 +223,10 @@ func (m materials) programImages(base []archive.Layer) ([]archive.Image, error) 
 		image      archive.Image
 	}{
 		// It tells whether a program that changes its user may: so it has to be one.
-		{"nnp", "usr/local/bin/nnp", 0o6755, archive.Image{Name: suiteImages + "nonewprivs:1.4", Cmd: []string{"nnp"}}},
-		{"regression-issue-74839", "regression-issue-74839", 0o755, archive.Image{Name: suiteImages + "regression-issue-74839:1.4", Entrypoint: []string{"/regression-issue-74839"}}},
-		{"sample-apiserver", "sample-apiserver", 0o755, archive.Image{Name: suiteImages + "sample-apiserver:1.29.2", Entrypoint: []string{"/sample-apiserver"}}},
-		{"etcd", "usr/local/bin/etcd", 0o755, archive.Image{Name: "registry.k8s.io/etcd:3.6.8-0"}},
+		{"nnp", "usr/local/bin/nnp", 0o6755, archive.Image{Name: suiteImages + "nonewprivs", Cmd: []string{"nnp"}}},
+		{"regression-issue-74839", "regression-issue-74839", 0o755, archive.Image{Name: suiteImages + "regression-issue-74839", Entrypoint: []string{"/regression-issue-74839"}}},
+		{"sample-apiserver", "sample-apiserver", 0o755, archive.Image{Name: suiteImages + "sample-apiserver", Entrypoint: []string{"/sample-apiserver"}}},
+		{"etcd", "usr/local/bin/etcd", 0o755, archive.Image{Name: "registry.k8s.io/etcd"}},
 	} {
 		program, err := file(p.path, filepath.Join(m.programs, p.name), p.mode)
 		if err != nil {

@@ -38,6 +38,9 @@ func Images(ctx context.Context, cache, programs string, out io.Writer) (string,
 	if m.kubernetes, err = ModuleFact(ctx, suiteModule, kubernetes, "{{.Dir}}"); err != nil {
 		return "", err
 	}
+	if m.wanted, err = asked(ctx, programs); err != nil {
+		return "", err
+	}
 	images, err := m.images()
 	if err != nil {
 		return "", err
@@ -66,6 +69,17 @@ type materials struct {
 	programs, kubernetes, debian string
 	// pause and busybox are executables.
 	pause, busybox string
+	// wanted are the names, with tags, of all images that the suite may ask for.
+	wanted []string
+}
+
+// asked are the images that the built suite says it may ask for.
+func asked(ctx context.Context, programs string) ([]string, error) {
+	said, err := exec.CommandContext(ctx, filepath.Join(programs, "e2e.test"), "--list-images").Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the suite's images: %w", err)
+	}
+	return strings.Fields(string(said)), nil
 }
 
 // gather makes the materials that the cache does not hold.

@@ -71,3 +71,24 @@ func TestFakeRegistryServesAWholeImage(t *testing.T) {
 		t.Errorf("%d manifests and %d blobs", manifests, blobs)
 	}
 }
+
+func TestImagesGetTheTagsThatTheSuiteAsksFor(t *testing.T) {
+	images := []archive.Image{{Name: "r/nginx", User: "1"}, {Name: "r/nginx:latest"}, {Name: "r:5000/pause"}}
+	got, err := tagged(images, []string{"r/nginx:1.27", "r:5000/pause:3", "r/nginx:1.28", "r/nginx-slim:2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, image := range got {
+		names = append(names, image.Name)
+	}
+	if want := []string{"r/nginx:1.27", "r/nginx:1.28", "r/nginx:latest", "r:5000/pause:3"}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+	if got[1].User != "1" {
+		t.Errorf("the second tag is of another image: %+v", got[1])
+	}
+	if _, err := tagged(images, []string{"r/nginx:1.27"}); err == nil {
+		t.Error("an image that nobody asks for is no error")
+	}
+}
