@@ -8,6 +8,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/util/proxy"
 	policyclient "k8s.io/client-go/kubernetes/typed/policy/v1"
 
 	"github.com/coracle-k8s/coracle/registry/core/address"
@@ -25,6 +26,8 @@ type Config struct {
 	Kubelets *kubelets.Transport
 	// Proxied carries requests to Pods and Services on behalf of clients. Nil: http.DefaultTransport without its proxy.
 	Proxied http.RoundTripper
+	// Slices are where Services lead to, for requests to them. Nil: nowhere.
+	Slices proxy.EndpointSliceGetter
 	// Authorizer is asked whether who upgrades a GET to a WebSocket may also create. Nil: nobody is asked.
 	Authorizer authorizer.UnconditionalAuthorizer
 	// Budgets are the disruption budgets that an eviction asks and charges.
@@ -53,12 +56,12 @@ func New(c Config) *Group {
 		c.Proxied = kubelets.Direct()
 	}
 	nodes := nodes(c)
-	pods, endpoints := pods(c, nodes), endpoints()
+	pods := pods(c, nodes)
 	return &Group{
 		declarations: []resource.Declaration{
-			configMaps(), endpoints, events(), limitRanges(), namespaces(), nodes,
+			configMaps(), endpoints(), events(), limitRanges(), namespaces(), nodes,
 			persistentVolumeClaims(), persistentVolumes(), pods, podTemplates(), replicationControllers(),
-			resourceQuotas(), secrets(), serviceAccounts(c.Tokens), services(c, pods, endpoints),
+			resourceQuotas(), secrets(), serviceAccounts(c.Tokens), services(c, pods),
 		},
 		endpoints: resource.Storage{corev1.SchemeGroupVersion: {
 			"bindings":          newBindings(pods),

@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,10 +10,12 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/util/proxy"
 
 	"github.com/coracle-k8s/coracle/registry/core/kubelets"
 	"github.com/coracle-k8s/coracle/registry/resource"
@@ -110,18 +111,29 @@ func hostPort(ip, port string) string {
 
 // A serviceProxy leads to one of a service's endpoints that is a pod: others could be anything on the network.
 type serviceProxy struct {
-	pods      *resource.Resource[*pod]
-	endpoints *resource.Resource[*endpointsObject]
+	pod       func(ctx context.Context, name string) (*pod, error)
+	slices    proxy.EndpointSliceGetter // nil: no service has endpoints
+	primary   corev1.IPFamily
 	transport http.RoundTripper
 }
 
 func (s serviceProxy) connect(ctx context.Context, services *resource.Resource[*service], id string, o *corev1.ServiceProxyOptions, responder rest.Responder) (http.Handler, error) {
+	location, err := s.locate(ctx, services.Get, id)
+	if err != nil {
+		return nil, err
+	}
+	return proxyTo(location, o.Path, s.transport, responder), nil
+}
+
+// locate picks a ready endpoint at random, of the cluster's primary IP family if there is one. id is a service's name, perhaps with
+// a scheme and the name or number of one of its ports.
+func (s serviceProxy) locate(ctx context.Context, get func(ctx context.Context, name string) (*service, error), id string) (*url.URL, error) {
 	scheme, name, port, ok := utilnet.SplitSchemeNamePort(id)
 	if !ok {
 		return nil, errors.NewBadRequest(fmt.Sprintf("invalid service request %q", id))
 	}
 	if number, err := strconv.ParseInt(port, 10, 64); err == nil {
-		svc, err := services.Get(ctx, name)
+		svc, err := get(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -131,44 +143,26 @@ func (s serviceProxy) connect(ctx context.Context, services *resource.Resource[*
 		}
 		port = svc.Spec.Ports[i].Name
 	}
-	e, err := s.endpoints.Get(ctx, name)
+	if s.slices == nil {
+		return nil, errors.NewServiceUnavailable(fmt.Sprintf("no endpoints available for service %q", name))
+	}
+	all, err := s.slices.GetEndpointSlices(request.NamespaceValue(ctx), name)
+	if err != nil {
+		return nil, errors.NewInternalError(err)
+	}
+	host, err := proxy.RandomEndpoint(name, all, port, s.primary, func(e *discoveryv1.Endpoint) bool { return s.isPod(ctx, e) })
 	if err != nil {
 		return nil, err
 	}
-	if len(e.Subsets) == 0 {
-		return nil, errors.NewServiceUnavailable(fmt.Sprintf("no endpoints available for service %q", name))
-	}
-	host, ok := s.pick(ctx, e, port)
-	if !ok {
-		return nil, errors.NewServiceUnavailable(fmt.Sprintf("no endpoints available for service %q", id))
-	}
-	return proxyTo(&url.URL{Scheme: scheme, Host: host}, o.Path, s.transport, responder), nil
+	return &url.URL{Scheme: scheme, Host: host}, nil
 }
 
-// pick chooses among the endpoints at random.
-func (s serviceProxy) pick(ctx context.Context, e *endpointsObject, port string) (string, bool) {
-	for _, i := range rand.Perm(len(e.Subsets)) {
-		subset := &e.Subsets[i]
-		for _, p := range subset.Ports {
-			if p.Name != port {
-				continue
-			}
-			for _, j := range rand.Perm(len(subset.Addresses)) {
-				if s.isPod(ctx, &subset.Addresses[j]) {
-					return net.JoinHostPort(subset.Addresses[j].IP, strconv.Itoa(int(p.Port))), true
-				}
-			}
-		}
-	}
-	return "", false
-}
-
-func (s serviceProxy) isPod(ctx context.Context, a *corev1.EndpointAddress) bool {
-	if a.TargetRef == nil || a.TargetRef.Namespace != request.NamespaceValue(ctx) {
+func (s serviceProxy) isPod(ctx context.Context, e *discoveryv1.Endpoint) bool {
+	if e.TargetRef == nil || e.TargetRef.Namespace != request.NamespaceValue(ctx) {
 		return false
 	}
-	p, err := s.pods.Get(ctx, a.TargetRef.Name)
-	return err == nil && slices.ContainsFunc(p.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == a.IP })
+	p, err := s.pod(ctx, e.TargetRef.Name)
+	return err == nil && slices.ContainsFunc(p.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == e.Addresses[0] })
 }
 
 func proxyTo(location *url.URL, path string, transport http.RoundTripper, responder rest.Responder) http.Handler {

@@ -10,21 +10,21 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/registry/core/address"
 	"github.com/coracle-k8s/coracle/registry/resource"
 )
 
 type service = corev1.Service
 
 // Services give pods a stable address, taken before the write and given back if it fails.
-func services(c Config, pods *resource.Resource[*pod], endpoints *resource.Resource[*endpointsObject]) *resource.Resource[*service] {
+func services(c Config, pods *resource.Resource[*pod]) *resource.Resource[*service] {
 	addresses, primary := c.Addresses, c.Addresses.Families()[0]
-	proxy := serviceProxy{pods, endpoints, c.Proxied}
+	proxy := serviceProxy{pods.Get, c.Slices, primary, c.Proxied}
 	return resource.Define(resource.Definition[*service]{
 		Name: "services", Short: []string{"svc"}, Categories: []string{"all"}, Namespaced: true,
 		NameRule: validation.NameIsDNSLabel,
@@ -46,7 +46,7 @@ func services(c Config, pods *resource.Resource[*pod], endpoints *resource.Resou
 		CreateOnUpdate:   true,
 		AfterDelete: func(s *service, dryRun bool) {
 			if !dryRun {
-				releaseService(endpoints, c, s, primary)
+				releaseService(addresses, s, primary)
 			}
 		},
 		ReturnDeleted: true,
@@ -67,13 +67,11 @@ func services(c Config, pods *resource.Resource[*pod], endpoints *resource.Resou
 	})
 }
 
-// releaseService gives back what the service had. Its Endpoints go at once, so that a successor of the same name does not
-// begin with them. What fails here is found again by the repair of addresses and the endpoints' controller.
-func releaseService(endpoints *resource.Resource[*endpointsObject], c Config, s *service, primary corev1.IPFamily) {
+// releaseService gives back what the service had. What fails here is found again by the repair of addresses. Its endpoints are
+// their controllers' to delete.
+func releaseService(addresses *address.Allocator, s *service, primary corev1.IPFamily) {
 	core.CompleteService(s, primary)
-	ctx := request.WithNamespace(context.Background(), s.Namespace)
-	_ = endpoints.Delete(ctx, s.Name, &metav1.DeleteOptions{})
-	c.Addresses.Release(ctx, s)
+	addresses.Release(request.WithNamespace(context.Background(), s.Namespace), s)
 }
 
 func serviceColumns() []resource.Column[*service] {

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/util/proxy"
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/registry/core"
@@ -25,8 +26,13 @@ func (s *Server) core() (group, error) {
 	if s.allocator, err = s.addresses(); err != nil {
 		return group{}, fmt.Errorf("handing out addresses: %w", err)
 	}
+	slices, err := proxy.NewEndpointSliceListerGetter(s.informers.Discovery().V1().EndpointSlices().Lister())
+	if err != nil {
+		return group{}, fmt.Errorf("finding where Services lead to: %w", err)
+	}
 	c := core.Config{
 		Addresses:  s.allocator,
+		Slices:     slices,
 		Authorizer: s.authorizer,
 		Budgets:    s.client.PolicyV1(),
 		Components: map[string]func(context.Context) error{"etcd-0": s.etcdComponent},
