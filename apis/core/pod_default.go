@@ -3,7 +3,6 @@ package core
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/component-helpers/resource"
 )
 
 // DefaultPod fills in what a Pod means where it says nothing. Besides DefaultPodSpec, what holds for pods but not for the
@@ -14,10 +13,6 @@ func DefaultPod(p *corev1.Pod) {
 	}
 	for i := range p.Spec.InitContainers {
 		requestLimits(&p.Spec.InitContainers[i].Resources)
-	}
-	if p.Spec.Resources != nil {
-		limitHugePages(p)
-		requestForPod(p)
 	}
 	if p.Spec.EnableServiceLinks == nil {
 		p.Spec.EnableServiceLinks = new(bool(corev1.DefaultEnableServiceLinks))
@@ -116,47 +111,6 @@ func requestLimits(r *corev1.ResourceRequirements) {
 			r.Requests[name] = limit.DeepCopy()
 		}
 	}
-}
-
-// limitHugePages gives the pod as a whole the huge pages that its containers may use.
-func limitHugePages(p *corev1.Pod) {
-	r := p.Spec.Resources
-	if len(r.Limits) == 0 && len(r.Requests) == 0 {
-		return
-	}
-	for name, limit := range resource.AggregateContainerLimits(p, resource.PodResourcesOptions{}) {
-		_, requested := r.Requests[name]
-		_, limited := r.Limits[name]
-		if !resource.IsSupportedPodLevelResource(name) || !IsHugePages(name) || requested || limited {
-			continue
-		}
-		if r.Limits == nil {
-			r.Limits = corev1.ResourceList{}
-		}
-		r.Limits[name] = limit.DeepCopy()
-	}
-}
-
-// requestForPod gives the pod as a whole requests where it has limits: those of its containers, else its own limits.
-// https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#pod-level-resource-specification
-func requestForPod(p *corev1.Pod) {
-	r := p.Spec.Resources
-	if len(r.Limits) == 0 {
-		return
-	}
-	request := func(all corev1.ResourceList, wanted func(corev1.ResourceName) bool) {
-		for name, quantity := range all {
-			if _, ok := r.Requests[name]; ok || !resource.IsSupportedPodLevelResource(name) || !wanted(name) {
-				continue
-			}
-			if r.Requests == nil {
-				r.Requests = corev1.ResourceList{}
-			}
-			r.Requests[name] = quantity.DeepCopy()
-		}
-	}
-	request(resource.AggregateContainerRequests(p, resource.PodResourcesOptions{}), MayOvercommit)
-	request(r.Limits, func(corev1.ResourceName) bool { return true })
 }
 
 func openHostPorts(containers []corev1.Container) {

@@ -11,6 +11,7 @@ import (
 // from its own labels, and held back by scheduling gates.
 func PreparePod(p *corev1.Pod, now metav1.Time) {
 	SyncServiceAccount(&p.Spec)
+	DefaultPodResources(p)
 	p.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: ComputeQOSClass(&p.Spec)}
 	if len(p.Spec.SchedulingGates) > 0 {
 		SetPodCondition(&p.Status, corev1.PodCondition{
@@ -91,6 +92,19 @@ func KeepObservedGenerations(s, old *corev1.PodStatus) {
 			seen[c.Type] = was[1:]
 			setDefault(&c.ObservedGeneration, was[0])
 		}
+	}
+}
+
+// KeepClaimStatuses keeps what a status update of a client that does not know of claims left out. An empty list clears it.
+func KeepClaimStatuses(s, old *corev1.PodStatus) {
+	if s.ResourceClaimStatuses == nil {
+		s.ResourceClaimStatuses = old.ResourceClaimStatuses
+	}
+	if s.ExtendedResourceClaimStatus == nil {
+		s.ExtendedResourceClaimStatus = old.ExtendedResourceClaimStatus
+	}
+	if s.NodeAllocatableResourceClaimStatuses == nil {
+		s.NodeAllocatableResourceClaimStatuses = old.NodeAllocatableResourceClaimStatuses
 	}
 }
 

@@ -26,9 +26,6 @@ func ValidatePodResize(pod, old *corev1.Pod) field.ErrorList {
 	}
 	restored := pod.Spec.DeepCopy()
 	p.podLevelResize(at, restored, &old.Spec)
-	if len(old.Status.NodeAllocatableResourceClaimStatuses) > 0 {
-		p.forbidden(at, "pods with node allocatable resource claims cannot be resized")
-	}
 	if !p.sameOrder(at.Child("containers"), "containers", pod.Spec.Containers, old.Spec.Containers) ||
 		!p.sameOrder(at.Child("initContainers"), "initContainers", pod.Spec.InitContainers, old.Spec.InitContainers) {
 		return p.list

@@ -35,7 +35,11 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		"resize": resource.Part[*pod]{
 			Writes:         core.CopyResources,
 			FreezeMetadata: true,
-			Validate:       core.ValidatePodResize,
+			Prepare: func(_ context.Context, p, old *pod) {
+				core.KeepPodResources(p, old)
+				core.DefaultPodResources(p)
+			},
+			Validate: core.ValidatePodResize,
 			Owns: []string{
 				"spec.containers.*.resources", "spec.containers.*.resizePolicy",
 				"spec.initContainers.*.resources", "spec.initContainers.*.resizePolicy",
@@ -50,12 +54,15 @@ func pods(c Config, nodes *resource.Resource[*node]) *resource.Resource[*pod] {
 		Generation:       func(p *pod) any { return &p.Spec },
 		Gated:            gated,
 		PrepareForCreate: preparePod,
-		PrepareForUpdate: func(_ context.Context, p, _ *pod) { core.SyncServiceAccount(&p.Spec) },
-		ValidateCreate:   core.ValidatePod,
-		ValidateUpdate:   core.ValidatePodUpdate,
-		Warnings:         podWarnings,
-		GracefulDelete:   podGrace,
-		ReturnDeleted:    true,
+		PrepareForUpdate: func(_ context.Context, p, old *pod) {
+			core.SyncServiceAccount(&p.Spec)
+			core.KeepPodResources(p, old)
+		},
+		ValidateCreate: core.ValidatePod,
+		ValidateUpdate: core.ValidatePodUpdate,
+		Warnings:       podWarnings,
+		GracefulDelete: podGrace,
+		ReturnDeleted:  true,
 		Fields: []resource.Field[*pod]{
 			{Path: "spec.nodeName", Alias: "spec.host", Indexed: true, Value: func(p *pod) string { return p.Spec.NodeName }},
 			{Path: "spec.restartPolicy", Value: func(p *pod) string { return string(p.Spec.RestartPolicy) }},
@@ -95,6 +102,7 @@ func preparePodStatus(_ context.Context, p, old *pod) {
 	if p.Status.QOSClass == "" {
 		p.Status.QOSClass = old.Status.QOSClass
 	}
+	core.KeepClaimStatuses(&p.Status, &old.Status)
 	core.KeepObservedGenerations(&p.Status, &old.Status)
 }
 
