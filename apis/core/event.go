@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -54,7 +53,6 @@ func (p *problems) event(e *corev1.Event, reporter string) {
 			p.invalid(field.NewPath("message"), "", fmt.Sprintf("can have at most %v characters", 1024))
 		}
 	}
-	p.invalid(field.NewPath("namespace"), e.Namespace, validation.IsDNS1123Subdomain(e.Namespace)...)
 }
 
 func (p *problems) shortText(name, text string, most int) {

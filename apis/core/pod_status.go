@@ -30,6 +30,13 @@ func ValidatePodStatusUpdate(pod, old *corev1.Pod) field.ErrorList {
 	p.ended(at.Child("initContainerStatuses"), is.InitContainerStatuses, was.InitContainerStatuses, old.Spec.InitContainers, &old.Spec)
 	p.ended(at.Child("ephemeralContainerStatuses"), is.EphemeralContainerStatuses, was.EphemeralContainerStatuses, nil, nil)
 	p.claimStatuses(at.Child("resourceClaimStatuses"), is.ResourceClaimStatuses)
+	p.extendedClaim(at.Child("extendedResourceClaimStatus"), is.ExtendedResourceClaimStatus)
+	p.containerUsers(at.Child("containerStatuses"), is.ContainerStatuses)
+	p.containerUsers(at.Child("initContainerStatuses"), is.InitContainerStatuses)
+	p.containerUsers(at.Child("ephemeralContainerStatuses"), is.EphemeralContainerStatuses)
+	p.allocated(at.Child("containerStatuses"), is.ContainerStatuses, pod.Spec.Containers, is.ExtendedResourceClaimStatus)
+	p.allocated(at.Child("initContainerStatuses"), is.InitContainerStatuses, pod.Spec.InitContainers, is.ExtendedResourceClaimStatus)
+	p.nothingAllocated(at.Child("ephemeralContainerStatuses"), is.EphemeralContainerStatuses)
 	var podIPs, oldPodIPs, hostIPs, oldHostIPs []string
 	for _, ip := range is.PodIPs {
 		podIPs = append(podIPs, ip.IP)
