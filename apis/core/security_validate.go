@@ -58,7 +58,7 @@ func (p *podProblems) securityContext(at *field.Path, sc *corev1.SecurityContext
 		if sc.Capabilities != nil {
 			for _, c := range sc.Capabilities.Add {
 				if c == "CAP_SYS_ADMIN" {
-					p.invalid(at, sc, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN")
+					p.invalid(at, sc, sysAdminUnescalated)
 				}
 			}
 		}

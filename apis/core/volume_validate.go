@@ -182,9 +182,7 @@ func (p *podProblems) moreVolumeSources(one *oneSource, at *field.Path, v *corev
 	}
 	if s := v.Image; one.first(at, "image", s != nil) {
 		at := at.Child("image")
-		if p.isPod {
-			p.need(at.Child("reference"), s.Reference)
-		}
+		p.need(at.Child("reference"), s.Reference)
 		p.pullPolicy(at.Child("pullPolicy"), s.PullPolicy)
 	}
 }

@@ -23,6 +23,7 @@ func daemonSets() *resource.Resource[*daemonSet] {
 		PrepareForCreate: func(_ context.Context, ds *daemonSet) { apps.CountTemplates(ds, nil) },
 		PrepareForUpdate: func(_ context.Context, ds, old *daemonSet) { apps.CountTemplates(ds, old) },
 		Gated:            core.GatedTemplate(func(o *daemonSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
+		Tolerates:        core.TolerateTemplate(func(o *daemonSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 		Generation:       func(ds *daemonSet) any { return &ds.Spec },
 		Validate:         apps.ValidateDaemonSet,
 		ValidateUpdate:   apps.ValidateDaemonSetUpdate,

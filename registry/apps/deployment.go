@@ -22,6 +22,7 @@ func deployments() *resource.Resource[*deployment] {
 		Name: "deployments", Short: []string{"deploy"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        apps.DefaultDeployment,
 		Gated:          core.GatedTemplate(func(o *deployment) *corev1.PodTemplateSpec { return &o.Spec.Template }),
+		Tolerates:      core.TolerateTemplate(func(o *deployment) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 		Generation:     func(d *deployment) any { return []any{&d.Spec, d.Annotations} },
 		ValidateCreate: apps.ValidateDeployment,
 		ValidateUpdate: apps.ValidateDeploymentUpdate,

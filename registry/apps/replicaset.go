@@ -21,6 +21,7 @@ func replicaSets() *resource.Resource[*replicaSet] {
 		Name: "replicasets", Short: []string{"rs"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        apps.DefaultReplicaSet,
 		Gated:          core.GatedTemplate(func(o *replicaSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
+		Tolerates:      core.TolerateTemplate(func(o *replicaSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 		Generation:     func(rs *replicaSet) any { return &rs.Spec },
 		ValidateCreate: apps.ValidateReplicaSet,
 		ValidateUpdate: apps.ValidateReplicaSetUpdate,

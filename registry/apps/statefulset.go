@@ -24,6 +24,7 @@ func statefulSets() *resource.Resource[*statefulSet] {
 		NameRule:       validation.NameIsDNSLabel,
 		Default:        apps.DefaultStatefulSet,
 		Gated:          core.GatedTemplate(func(s *statefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template }),
+		Tolerates:      core.TolerateTemplate(func(s *statefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template }),
 		Generation:     func(s *statefulSet) any { return &s.Spec },
 		ValidateCreate: apps.ValidateStatefulSet,
 		ValidateUpdate: apps.ValidateStatefulSetUpdate,

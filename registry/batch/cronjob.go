@@ -23,6 +23,7 @@ func cronJobs() *resource.Resource[*cronJob] {
 		Name: "cronjobs", Short: []string{"cj"}, Categories: []string{"all"}, Namespaced: true,
 		Default:        batch.DefaultCronJob,
 		Gated:          gated(func(c *cronJob) *batchv1.JobSpec { return &c.Spec.JobTemplate.Spec }),
+		Tolerates:      core.TolerateTemplate(func(c *cronJob) *corev1.PodTemplateSpec { return &c.Spec.JobTemplate.Spec.Template }),
 		Generation:     func(c *cronJob) any { return &c.Spec },
 		ValidateCreate: batch.ValidateCronJob,
 		ValidateUpdate: batch.ValidateCronJobUpdate,

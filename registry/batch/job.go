@@ -30,6 +30,7 @@ func jobs() *resource.Resource[*job] {
 		Default:          batch.DefaultJob,
 		PrepareForCreate: func(_ context.Context, j *job) { batch.GenerateSelector(j) },
 		Gated:            gated(func(j *job) *batchv1.JobSpec { return &j.Spec }),
+		Tolerates:        core.TolerateTemplate(func(j *job) *corev1.PodTemplateSpec { return &j.Spec.Template }),
 		Generation:       func(j *job) any { return &j.Spec },
 		ValidateCreate:   batch.ValidateJob,
 		ValidateUpdate:   batch.ValidateJobUpdate,

@@ -21,6 +21,7 @@ func podTemplates() *resource.Resource[*podTemplate] {
 		Name: "podtemplates", Namespaced: true,
 		Default:    func(t *podTemplate) { core.DefaultPodTemplate(&t.Template) },
 		Gated:      core.GatedTemplate(func(t *podTemplate) *corev1.PodTemplateSpec { return &t.Template }),
+		Tolerates:  core.TolerateTemplate(func(t *podTemplate) *corev1.PodTemplateSpec { return &t.Template }),
 		Generation: func(t *podTemplate) any { return &t.Template },
 		Validate:   core.ValidatePodTemplateObject,
 		Warnings: func(_ context.Context, t, old *podTemplate) []string {

@@ -26,6 +26,7 @@ func replicationControllers() *resource.Resource[*replicationController] {
 		Name: "replicationcontrollers", Short: []string{"rc"}, Categories: []string{"all"}, Namespaced: true,
 		Default:    core.DefaultReplicationController,
 		Gated:      core.GatedTemplate(templateOf),
+		Tolerates:  core.TolerateTemplate(templateOf),
 		Generation: func(rc *replicationController) any { return &rc.Spec },
 		Validate:   core.ValidateReplicationController,
 		Warnings:   replicationControllerWarnings,
