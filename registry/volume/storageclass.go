@@ -13,13 +13,14 @@ type storageClass = storagev1.StorageClass
 // StorageClasses name ways in which volumes are made.
 func storageClasses() *resource.Resource[*storageClass] {
 	doc, name := storagev1.StorageClass{}.SwaggerDoc(), column.Name[*storageClass]()
-	name.Cell = func(c *storageClass) any {
-		for _, annotation := range []string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"} {
-			if c.Annotations[annotation] == "true" {
+	name.InList = func(all []*storageClass) func(*storageClass) any {
+		used := defaultClass(all)
+		return func(c *storageClass) any {
+			if c == used {
 				return c.Name + " (default)"
 			}
+			return c.Name
 		}
-		return c.Name
 	}
 	return resource.Define(resource.Definition[*storageClass]{
 		Name: "storageclasses", Short: []string{"sc"},
@@ -36,4 +37,17 @@ func storageClasses() *resource.Resource[*storageClass] {
 			column.Age[*storageClass](),
 		},
 	})
+}
+
+// defaultClass is the one that claims without a class get: the newest that is marked, of those the first by name. Nil: none is.
+func defaultClass(all []*storageClass) (found *storageClass) {
+	for _, c := range all {
+		if c.Annotations["storageclass.kubernetes.io/is-default-class"] != "true" && c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] != "true" {
+			continue
+		}
+		if found == nil || found.CreationTimestamp.Before(&c.CreationTimestamp) || found.CreationTimestamp.Equal(&c.CreationTimestamp) && c.Name < found.Name {
+			found = c
+		}
+	}
+	return found
 }
