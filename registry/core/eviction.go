@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	stderrors "errors"
 	"fmt"
 	"slices"
 	"time"
@@ -227,15 +228,14 @@ func (e *evictions) charge(ctx context.Context, p *pod, b *policyv1.PodDisruptio
 
 // disrupt notes one more disruption in the budget, or says why there may be none.
 func disrupt(b *policyv1.PodDisruptionBudget, podName string, now metav1.Time) error {
-	budget := policyv1.Resource("poddisruptionbudget")
 	s := &b.Status
 	switch {
 	case s.ObservedGeneration < b.Generation:
 		return tooManyRequests(b.Name)
 	case s.DisruptionsAllowed < 0:
-		return errors.NewForbidden(budget, b.Name, fmt.Errorf("pdb disruptions allowed is negative"))
+		return forbidden(b.Name, "pdb disruptions allowed is negative", "pdb disruptions allowed is negative")
 	case len(s.DisruptedPods) > maxDisrupted:
-		return errors.NewForbidden(budget, b.Name, fmt.Errorf("DisruptedPods map too big - too many evictions not confirmed by PDB controller"))
+		return forbidden(b.Name, "DisruptedPods map too big - too many evictions not confirmed by PDB controller", "too many pending evictions not confirmed by PDB controller")
 	case s.DisruptionsAllowed == 0:
 		return refusal(0, refusalReason(b))
 	}
@@ -261,6 +261,14 @@ func refusalReason(b *policyv1.PodDisruptionBudget) string {
 		return fmt.Sprintf("The disruption budget %s does not allow evicting pods currently (%s): %s", b.Name, c.Reason, c.Message)
 	}
 	return fmt.Sprintf("The disruption budget %s does not allow evicting pods currently", b.Name)
+}
+
+// forbidden is the refusal of a budget that is out of order.
+func forbidden(name, why, cause string) error {
+	err := errors.NewForbidden(policyv1.Resource("poddisruptionbudget"), name, stderrors.New(why))
+	cause = fmt.Sprintf("The disruption budget %s does not allow evicting pods currently: %s", name, cause)
+	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: policyv1.DisruptionBudgetCause, Message: cause})
+	return err
 }
 
 func tooManyRequests(name string) error {
