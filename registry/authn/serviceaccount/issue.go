@@ -18,6 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/audit"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	tokenjwt "k8s.io/apiserver/pkg/authentication/token/jwt"
+	"k8s.io/apiserver/pkg/features"
 )
 
 const (
@@ -47,12 +48,8 @@ func (t *Tokens) Prepare(account *corev1.ServiceAccount, request *authentication
 	if request.Spec.ExpirationSeconds == nil {
 		request.Spec.ExpirationSeconds = new(int64(defaultLife))
 	}
-	path, life := field.NewPath("spec", "expirationSeconds"), *request.Spec.ExpirationSeconds
-	switch {
-	case life < minLife:
-		return invalid("", field.Invalid(path, life, "may not specify a duration less than 10 minutes"))
-	case life > maxLife:
-		return invalid("", field.Invalid(path, life, "may not specify a duration larger than 2^32 seconds"))
+	if errs := check(&request.Spec); len(errs) > 0 {
+		return apierrors.NewInvalid(requestKind.GroupKind(), "", errs)
 	}
 	return nil
 }
@@ -130,6 +127,9 @@ func (t *Tokens) bind(ctx context.Context, account *corev1.ServiceAccount, k *pr
 		}
 		k.Node, uid = refTo(node), node.UID
 	default:
+		if forWebhook(bound) {
+			return apierrors.NewBadRequest(fmt.Sprintf("cannot bind token to object of type %s (feature gate %s is disabled)", gvk, features.APIServerWebhookAuthenticationToken))
+		}
 		return apierrors.NewBadRequest(fmt.Sprintf("cannot bind token to object of type %s", gvk))
 	}
 	if bound.UID != "" && bound.UID != uid {
