@@ -23,6 +23,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/cronjob"
 	"github.com/coracle-k8s/coracle/controllers/daemon"
 	"github.com/coracle-k8s/coracle/controllers/deployment"
+	"github.com/coracle-k8s/coracle/controllers/devicetainteviction"
 	"github.com/coracle-k8s/coracle/controllers/disruption"
 	"github.com/coracle-k8s/coracle/controllers/endpoint"
 	"github.com/coracle-k8s/coracle/controllers/endpointslice"
@@ -161,6 +162,7 @@ func all() []unit {
 		{cronjob.Name, func(k kit) error { return cronjob.Register(k.mgr, k.client(), k.recorder()) }},
 		{daemon.Name, func(k kit) error { return daemon.Register(k.mgr, k.client(), k.recorder()) }},
 		{deployment.Name, func(k kit) error { return deployment.Register(k.mgr, k.client(), k.recorder()) }},
+		{devicetainteviction.Name, func(k kit) error { return devicetainteviction.Register(k.mgr, k.client(), k.recorder()) }},
 		{disruption.Name, func(k kit) error { return disruption.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpoint.Name, func(k kit) error { return endpoint.Register(k.mgr, k.client(), k.recorder()) }},
 		{endpointslice.Name, registerEndpointSlice},
@@ -195,7 +197,7 @@ func all() []unit {
 // Register puts every controller on the manager. It starts nothing; the manager does. The manager's client is not
 // used, only its cache.
 func Register(mgr manager.Manager, c Config) error {
-	for _, add := range []func(context.Context, client.FieldIndexer) error{owned.AddIndexes, podset.AddIndexes, persistentvolume.AddIndexes, pvcprotection.AddIndexes} {
+	for _, add := range []func(context.Context, client.FieldIndexer) error{owned.AddIndexes, podset.AddIndexes, persistentvolume.AddIndexes, pvcprotection.AddIndexes, devicetainteviction.AddIndexes} {
 		if err := add(context.Background(), mgr.GetFieldIndexer()); err != nil {
 			return err
 		}
