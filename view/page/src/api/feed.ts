@@ -1,7 +1,7 @@
 // A feed is a kind's objects, listed once and watched from there on, for as long as somebody looks. All who look at the same
 // share it. Nothing is asked again that was told already: a watch that is lost goes on from its resourceVersion.
 import { signal } from "@preact/signals";
-import { ApiError, getJSON, stream } from "./transport";
+import { ApiError, getList, stream } from "./transport";
 
 export type Phase = "idle" | "loading" | "live" | "lost" | "refused";
 
@@ -27,6 +27,8 @@ export interface Reader<R extends Row> {
   accept: string;
   /** Rows of a list or of a watch event's object. */
   rows(object: any): R[];
+  /** A member of a list, the head of which was read by rows. */
+  member(object: any, head: any): R;
 }
 
 const pageSize = 500;
@@ -141,11 +143,13 @@ export class Feed<R extends Row> {
     const fresh: R[] = [];
     const first = this.rows.size === 0;
     for (let next = "", have = 0; ; ) {
-      const page = await getJSON(this.url({ limit: String(pageSize), continue: next }), { accept: this.reader.accept, signal: stop });
-      const rows = this.reader.rows(page);
-      have += rows.length;
-      if (first) for (const r of rows) this.put(r); // shown as it comes
-      for (const r of rows) fresh.push(r);
+      let head: any;
+      const page = await getList(this.url({ limit: String(pageSize), continue: next }), { accept: this.reader.accept, signal: stop }, (known) => void this.reader.rows((head = known)), (object) => {
+        const row = this.reader.member(object, head);
+        have++;
+        if (first) this.put(row); // shown as it comes
+        else fresh.push(row);
+      });
       next = page.metadata?.continue ?? "";
       if (!next) {
         this.version = page.metadata?.resourceVersion ?? "";
@@ -250,7 +254,7 @@ export class Feed<R extends Row> {
       this.flush();
     };
     // Frames are for few rows; what takes longer to sort in changes less often.
-    if (this.rows.size > 2000) setTimeout(() => requestAnimationFrame(flush), 120);
+    if (this.rows.size > 2000) setTimeout(() => requestAnimationFrame(flush), this.progress.value ? 600 : 120);
     else requestAnimationFrame(flush);
   }
 }

@@ -12,7 +12,6 @@ export interface Owner {
 export interface TableRow extends Row {
   namespace: string;
   name: string;
-  uid: string;
   created: number;
   deleting: boolean;
   labels: Record<string, string>;
@@ -77,10 +76,14 @@ export class TableReader implements Reader<TableRow> {
     return (table.rows ?? []).map((r: any) => this.row(r));
   }
 
+  member(r: any): TableRow {
+    return this.row(r.cells ? r : plainRow(r));
+  }
+
   private row(r: any): TableRow {
     const m = r.object.metadata;
     return {
-      key: keyOf(m), namespace: once(m.namespace ?? ""), name: m.name, uid: m.uid, created: Date.parse(m.creationTimestamp), deleting: !!m.deletionTimestamp,
+      key: keyOf(m), namespace: once(m.namespace ?? ""), name: m.name, created: Date.parse(m.creationTimestamp), deleting: !!m.deletionTimestamp,
       labels: onceLabels(m.labels), owner: onceOwner(m.ownerReferences?.find((o: any) => o.controller)),
       cells: r.cells.map((c: any, i: number) => (i === 0 && c === m.name ? m.name : typeof c === "string" ? once(c) : c)),
     };
@@ -90,8 +93,9 @@ export class TableReader implements Reader<TableRow> {
 /** The table of a server that makes none, as aggregated ones may be: names and ages. */
 function plainTable(o: any): any {
   const column = (name: string) => ({ name, type: "string", format: "", description: "", priority: 0 });
-  return { columnDefinitions: [column("Name"), column("Age")], rows: (o.items ?? [o]).map((object: any) => ({ object, cells: [object.metadata.name, ""] })) };
+  return { columnDefinitions: [column("Name"), column("Age")], rows: (o.items ?? [o]).map(plainRow) };
 }
+const plainRow = (object: any) => ({ object, cells: [object.metadata.name, ""] });
 
 export interface ObjectRow extends Row {
   object: any;
@@ -100,13 +104,11 @@ export interface ObjectRow extends Row {
 /** Reads whole objects, but for what they say about who wrote which field. */
 export const objects: Reader<ObjectRow> = {
   accept: "application/json",
-  rows(o) {
-    const items = o.items ?? [o];
-    return items.map((object: any) => {
-      // Members of lists do not say what they are.
-      if (!object.kind && o.items) object = { apiVersion: o.apiVersion, kind: o.kind.replace(/List$/, ""), ...object };
-      delete object.metadata.managedFields;
-      return { key: keyOf(object.metadata), object };
-    });
+  rows: (o) => (o.items ?? [o]).map((object: any) => objects.member(object, o)),
+  member(object, head) {
+    // Members of lists do not say what they are.
+    if (!object.kind) object = { apiVersion: head.apiVersion, kind: head.kind?.replace(/List$/, ""), ...object };
+    delete object.metadata.managedFields;
+    return { key: keyOf(object.metadata), object };
   },
 };

@@ -1,5 +1,6 @@
 // How the page reaches the API: requests, and streams that stay open. Locally a session stands for the user, whose streams share
 // one WebSocket (a browser has six connections to a host without TLS); at a server a bearer token does, and HTTP/2 carries all.
+import { Members } from "./members";
 import { openStream } from "./mux";
 
 export const local = document.documentElement.dataset.mode === "local";
@@ -61,6 +62,13 @@ export async function request(path: string, ask: Ask = {}): Promise<Response> {
 }
 
 export const getJSON = async <T = any>(path: string, ask: Ask = {}): Promise<T> => (await request(path, ask)).json();
+/** Reads a list: head tells all but its members before they come; the whole head is returned. */
+export async function getList(path: string, ask: Ask, head: (known: any) => void, member: (object: any) => void): Promise<any> {
+  const response = await request(path, ask);
+  const members = new Members(head, member);
+  for await (const text of texts(response)) members.push(text);
+  return members.end();
+}
 export const getText = async (path: string, ask: Ask = {}): Promise<string> => (await request(path, ask)).text();
 
 /** An answer that is a refusal. Status objects say why; others are text. */
@@ -83,6 +91,10 @@ export async function* stream(path: string, accept: string, signal: AbortSignal,
   }
   const response = await request(path, { accept, signal });
   opened();
+  yield* texts(response);
+}
+
+async function* texts(response: Response): AsyncGenerator<string> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { done, value } = await reader.read();

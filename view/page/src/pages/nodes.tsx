@@ -1,4 +1,5 @@
 // Nodes, with what runs on them.
+import { useState } from "preact/hooks";
 import { kindOf } from "../api/kinds";
 import type { TableReader, TableRow } from "../api/rows";
 import { t } from "../i18n";
@@ -6,7 +7,7 @@ import { href, objectLink, route, setQuery } from "../route";
 import { Filter, Head } from "../ui/app";
 import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Button, Empty, Problem, Status, toneOf, type Tone } from "../ui/parts";
-import { tableFeed, useSorted } from "../ui/use";
+import { tableFeed, useSize, useSorted } from "../ui/use";
 import { useCounts, type Counts } from "./bynode";
 import { ObjectGrid, useRows } from "./list";
 import type { Shown } from "./object";
@@ -100,17 +101,41 @@ function Tile({ name, status, counts: c, small }: { name: string; status: string
   );
 }
 
-/** All nodes at once, as tiles. */
-export function NodeMap({ rows, counts, reader, pending }: { rows: TableRow[]; counts: Map<string, Counts>; reader: TableReader; pending?: boolean }) {
-  const small = rows.length > 80;
+interface MapOf {
+  rows: TableRow[];
+  counts: Map<string, Counts>;
+  reader: TableReader;
+  pending?: boolean;
+}
+
+/** All nodes at once, as tiles: small ones, of which only those that are seen are drawn, if they are many. */
+export function NodeMap(p: MapOf) {
+  if (p.rows.length > 80) return <SmallMap {...p} />;
+  return <ul class="node-map">{p.rows.map((r) => <NodeTile key={r.key} {...p} row={r} />)}<Nowhere {...p} /></ul>;
+}
+
+const NodeTile = ({ row, counts, reader, small = false }: MapOf & { row: TableRow; small?: boolean }) => <Tile name={row.name} status={cellOf(reader, row, "Status")} counts={counts.get(row.name)} small={small} />;
+
+function Nowhere({ counts, pending, small }: MapOf & { small?: boolean }) {
   const nowhere = counts.get("<none>");
+  if (!pending || !nowhere?.all) return null;
+  return <li><a class="tile nowhere" href={href(["pods"], { q: "pending", ns: "" })}><header><span>{t("On no node")}</span><small>{nowhere.all}</small></header>{!small && <Dots counts={nowhere} columns={20} />}</a></li>;
+}
+
+const gap = 6, wide = 66, tall = 66; // as in style.css
+
+function SmallMap(p: MapOf) {
+  const [ref, size] = useSize();
+  const [top, setTop] = useState(0);
+  const columns = Math.max(1, Math.floor((size.width + gap) / (wide + gap))), lines = Math.ceil((p.rows.length + (p.pending ? 1 : 0)) / columns);
+  const from = Math.max(0, Math.min(lines - 1, Math.floor(top / (tall + gap)) - 2)), to = from + Math.ceil((size.height || 400) / (tall + gap)) + 4;
   return (
-    <ul class={"node-map" + (small ? " small" : "")}>
-      {rows.map((r) => <Tile key={r.key} name={r.name} status={cellOf(reader, r, "Status")} counts={counts.get(r.name)} small={small} />)}
-      {pending && !!nowhere?.all && (
-        <li><a class="tile nowhere" href={href(["pods"], { q: "pending", ns: "" })}><header><span>{t("On no node")}</span><small>{nowhere.all}</small></header>{!small && <Dots counts={nowhere} columns={20} />}</a></li>
-      )}
-    </ul>
+    <div class="small-map" ref={ref} onScroll={(e) => setTop(e.currentTarget.scrollTop)}>
+      <ul class="node-map small" style={{ gridTemplateColumns: `repeat(${columns}, 1fr)`, height: lines * (tall + gap) + "px", paddingTop: from * (tall + gap) + "px" }}>
+        {p.rows.slice(from * columns, to * columns).map((r) => <NodeTile key={r.key} {...p} row={r} small />)}
+        {to >= lines && <Nowhere {...p} small />}
+      </ul>
+    </div>
   );
 }
 

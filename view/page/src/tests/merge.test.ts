@@ -27,3 +27,10 @@ test("merging is as sorting anew", () => {
     assert.deepEqual(rows, [...all.values()].filter((r) => r.n % 3 !== 0).sort(compare));
   }
 });
+
+test("an array that is free is used again, whatever was in it", () => {
+  const a = [{ key: "a" }, { key: "c" }], spare = ["x", "y", "z", "w"].map((key) => ({ key }));
+  const out = merge(a, { gone: new Set([a[1]]), come: [{ key: "b" }] }, () => true, (x, y) => (x.key < y.key ? -1 : 1), spare);
+  assert.equal(out, spare);
+  assert.deepEqual(out, [{ key: "a" }, { key: "b" }]);
+});

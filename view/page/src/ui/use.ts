@@ -32,7 +32,7 @@ export function useObject(k: Kind | undefined, ns: string, name: string): { obje
 /** A feed's rows that pass, in order. A change costs a step through them, not a sort: there may be 100,000. */
 export function useSorted<R extends Row>(f: Feed<R>, passes: (r: R) => boolean, compare: (a: R, b: R) => number, how: string): R[] {
   const [, again] = useReducer((n: number) => n + 1, 0);
-  const state = useRef<{ feed?: Feed<R>; how?: string; rows: R[] }>({ rows: [] });
+  const state = useRef<{ feed?: Feed<R>; how?: string; rows: R[]; drawn?: R[]; spare?: R[] }>({ rows: [] });
   const s = state.current;
   const fresh = () => {
     f.settle();
@@ -46,13 +46,17 @@ export function useSorted<R extends Row>(f: Feed<R>, passes: (r: R) => boolean, 
   useEffect(() => {
     const leave = f.look((d) => {
       if (s.feed !== f) return;
-      s.rows = merge(s.rows, d, latest.current.passes, latest.current.compare);
+      const old = s.rows;
+      s.rows = merge(old, d, latest.current.passes, latest.current.compare, s.spare);
+      s.spare = old === s.drawn ? undefined : old;
       again(0);
     });
     fresh(); // what changed before somebody looked
     again(0);
     return leave;
   }, [f]);
+  // Of two arrays one is drawn and the other takes the next change. What is drawn stays as it is.
+  if (s.drawn !== s.rows) [s.spare, s.drawn] = [s.drawn, s.rows];
   return s.rows;
 }
 
