@@ -13,12 +13,14 @@ import (
 	discoveryinformers "k8s.io/client-go/informers/discovery/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+
+	ours "github.com/coracle-k8s/coracle/informers"
 )
 
 // newInformers see what a node may and needs to: of Pods only its own. proxy is for what only its Service proxy may see: other Nodes,
 // and EndpointSlices.
 func newInformers(client, proxy kubernetes.Interface, name string) informers.SharedInformerFactory {
-	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(lean(name)))
+	factory := ours.New(client, lean(name))
 	own := func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", name).String()
 	}

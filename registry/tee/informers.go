@@ -8,12 +8,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/cache"
+
+	ours "github.com/coracle-k8s/coracle/informers"
 )
 
 // Informers is a client-go factory whose informers of the given kinds share the hub's objects; those of other kinds read
 // through client. Informers that nobody has asked anything do not run. The objects are read only. Reading them is not authorized: only the server's own parts may have it.
 func (h *Hub) Informers(client kubernetes.Interface, kinds []schema.GroupVersionKind) informers.SharedInformerFactory {
-	factory := informers.NewSharedInformerFactory(client, 0)
+	factory := ours.New(client, nil)
 	for _, gvk := range kinds {
 		example, err := clientscheme.Scheme.New(gvk)
 		if err != nil {
