@@ -26,17 +26,17 @@ func New(c Config) (authorizer.Authorizer, authorizer.RuleResolver, error) {
 	if c.RBAC == nil {
 		return nil, nil, errors.New("authorization needs RBAC")
 	}
-	chain := []union.NamedAuthorizer{{AuthorizerName: "system:masters", Authorizer: authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)}}
+	chain := []union.NamedAuthorizer{{AuthorizerName: "kubernetes.io/system-privileged-group", Authorizer: authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)}}
 	var rules []authorizer.RuleResolver
 	if c.Node != nil {
-		chain, rules = append(chain, named("Node", c.Node)), append(rules, c.Node)
+		chain, rules = append(chain, named("node", c.Node)), append(rules, c.Node)
 	}
-	chain, rules = append(chain, named("RBAC", c.RBAC)), append(rules, c.RBAC)
+	chain, rules = append(chain, named("rbac", c.RBAC)), append(rules, c.RBAC)
 	all, err := union.New(chain...)
 	return all, union.NewRuleResolvers(rules...), err
 }
 
-// named is one that decides by the request alone, without conditions on the object in it.
+// named is one, under the name by which refusals tell of it, that decides by the request alone, without conditions on the object in it.
 func named(name string, a authorizer.UnconditionalAuthorizer) union.NamedAuthorizer {
 	return union.NamedAuthorizer{AuthorizerName: name, Authorizer: authorizer.AuthorizerFunc(a.Authorize)}
 }

@@ -9,9 +9,11 @@ import (
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apiserver/pkg/admission"
 
+	"github.com/coracle-k8s/coracle/apis/rule"
 	"github.com/coracle-k8s/coracle/registry/admission/certificates"
 	"github.com/coracle-k8s/coracle/registry/admission/plugin"
 )
@@ -49,13 +51,14 @@ func claimStatus(node string, a admission.Attributes) error {
 		return err
 	}
 	if was, is := withoutReport(old), withoutReport(claim); !equality.Semantic.DeepEqual(was, is) {
-		return admission.NewForbidden(a, fmt.Errorf("node %q is not allowed to update fields other than status.quantity and status.conditions: %v", node, diff.Diff(was, is)))
+		return admission.NewForbidden(a, fmt.Errorf("node %q is not allowed to update fields other than status.quantity and status.conditions: %v", node, diff.Diff(rule.Internal(was), rule.Internal(is))))
 	}
 	return nil
 }
 
 func withoutReport(claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolumeClaim {
 	rest := *claim
+	rest.TypeMeta = metav1.TypeMeta{} // what is read has none, what came from a client does
 	rest.ResourceVersion, rest.ManagedFields = "", nil
 	rest.Status.Capacity, rest.Status.Conditions = nil, nil
 	rest.Status.AllocatedResources, rest.Status.AllocatedResourceStatuses = nil, nil
@@ -65,10 +68,12 @@ func withoutReport(claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume
 func slice(node string, a admission.Attributes) error {
 	var s *resourcev1.ResourceSlice
 	var err error
+	verb := "create"
 	switch a.GetOperation() {
 	case admission.Create:
 		s, err = plugin.Object[*resourcev1.ResourceSlice](a)
 	case admission.Delete:
+		verb = "delete"
 		s, err = plugin.Old[*resourcev1.ResourceSlice](a)
 	default:
 		return nil
@@ -77,7 +82,7 @@ func slice(node string, a admission.Attributes) error {
 		return err
 	}
 	if s.Spec.NodeName == nil || *s.Spec.NodeName != node {
-		return admission.NewForbidden(a, errors.New("can only create and delete ResourceSlices with the same NodeName as the requesting node"))
+		return admission.NewForbidden(a, fmt.Errorf("can only %s ResourceSlice with the same NodeName as the requesting node", verb))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"strings"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -18,6 +19,7 @@ import (
 	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -282,6 +284,27 @@ func TestANodeThatIsNotThereIsToldSoFirst(t *testing.T) {
 	a := admission.NewAttributesRecord(pod, nil, schema.GroupVersionKind{}, "ns", "", corev1.SchemeGroupVersion.WithResource("pods"), "", admission.Create, nil, false,
 		&user.DefaultInfo{Name: "system:node:gone", Groups: []string{"system:nodes"}})
 	if err := r.admit(t.Context(), a); !apierrors.IsNotFound(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What a client sent says its kind; what is stored does not.
+func TestClaimsStatusIsReportedWhateverTheFormOfTheRequest(t *testing.T) {
+	r := restrictions(t)
+	old := &corev1.PersistentVolumeClaim{}
+	old.Namespace, old.Name = "ns", "c"
+	claim := old.DeepCopy()
+	claim.APIVersion, claim.Kind = "v1", "PersistentVolumeClaim"
+	claim.Status.Capacity = corev1.ResourceList{"storage": resource.MustParse("1Gi")}
+	update := func() error {
+		return r.admit(t.Context(), admission.NewAttributesRecord(claim, old, schema.GroupVersionKind{}, "ns", "c", corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims"), "status",
+			admission.Update, nil, false, &user.DefaultInfo{Name: "system:node:n", Groups: []string{"system:nodes"}}))
+	}
+	if err := update(); err != nil {
+		t.Error(err)
+	}
+	claim.Status.Phase = corev1.ClaimBound
+	if err := update(); err == nil || !strings.Contains(err.Error(), `+  "Phase": "Bound"`) || strings.Contains(err.Error(), "TypeMeta") {
 		t.Errorf("got %v", err)
 	}
 }

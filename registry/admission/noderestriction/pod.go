@@ -118,7 +118,7 @@ func podStatus(node string, a admission.Attributes) error {
 	case !equal(old.Labels, pod.Labels):
 		err = fmt.Errorf("node %q cannot update labels through pod status", node)
 	case !equal(old.Status.ResourceClaimStatuses, pod.Status.ResourceClaimStatuses):
-		err = fmt.Errorf("node %q cannot update resource claim statuses", node)
+		err = fmt.Errorf("node %q cannot update resource claim statues", node) // as upstream has it
 	case !equal(old.Status.ExtendedResourceClaimStatus, pod.Status.ExtendedResourceClaimStatus):
 		err = fmt.Errorf("node %q cannot update extended resource claim status", node)
 	case !equal(old.Status.NodeAllocatableResourceClaimStatuses, pod.Status.NodeAllocatableResourceClaimStatuses):

@@ -53,7 +53,7 @@ func (r restriction) namesNode(a admission.Attributes, spec *certificatesv1.PodC
 	if err != nil {
 		return unlessMissing(a, err, fmt.Sprintf("node %q", spec.NodeName))
 	}
-	return sameUID(a, spec, "node", spec.NodeUID, node.UID)
+	return sameUID(a, spec, "names node UID %q, inconsistent with the running node (%q)", spec.NodeUID, node.UID)
 }
 
 func (r restriction) namedPod(a admission.Attributes, spec *certificatesv1.PodCertificateRequestSpec) (*corev1.Pod, error) {
@@ -63,7 +63,7 @@ func (r restriction) namedPod(a admission.Attributes, spec *certificatesv1.PodCe
 	case err != nil:
 		return nil, unlessMissing(a, err, fmt.Sprintf("pod %q", name))
 	case spec.PodUID != pod.UID:
-		return nil, sameUID(a, spec, "pod", spec.PodUID, pod.UID)
+		return nil, sameUID(a, spec, "contains pod UID (%q) which differs from running pod %q", spec.PodUID, pod.UID)
 	case pod.Spec.NodeName != string(spec.NodeName):
 		return nil, admission.NewForbidden(a, fmt.Errorf("pod %q is not running on node %q named in the PodCertificateRequest", name, spec.NodeName))
 	case core.IsMirror(pod):
@@ -81,7 +81,7 @@ func (r restriction) namesAccount(a admission.Attributes, spec *certificatesv1.P
 	if err != nil {
 		return unlessMissing(a, err, fmt.Sprintf("service account %q", a.GetNamespace()+"/"+spec.ServiceAccountName))
 	}
-	return sameUID(a, spec, "service account", spec.ServiceAccountUID, account.UID)
+	return sameUID(a, spec, "names service account UID %q, which differs from the running service account (%q)", spec.ServiceAccountUID, account.UID)
 }
 
 // unlessMissing forbids what cannot be checked. What is missing may be too new for the cache.
@@ -93,11 +93,12 @@ func unlessMissing(a admission.Attributes, err error, what string) error {
 	return admission.NewForbidden(a, err)
 }
 
-func sameUID(a admission.Attributes, spec *certificatesv1.PodCertificateRequestSpec, what string, named, is types.UID) error {
+// sameUID: caches may lag, so a difference is no refusal for good.
+func sameUID(a admission.Attributes, spec *certificatesv1.PodCertificateRequestSpec, differs string, named, is types.UID) error {
 	if named == is {
 		return nil
 	}
-	return fmt.Errorf("PodCertificateRequest for pod %q names %s UID %q, which differs from the running one's (%q)", a.GetNamespace()+"/"+spec.PodName, what, named, is)
+	return fmt.Errorf("PodCertificateRequest for pod %q "+differs, a.GetNamespace()+"/"+spec.PodName, named, is)
 }
 
 func (r restriction) signer(ctx context.Context, a admission.Attributes, spec *certificatesv1.PodCertificateRequestSpec, pod *corev1.Pod) error {

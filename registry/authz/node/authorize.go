@@ -145,10 +145,12 @@ func lease(node string, a authorizer.Attributes) string {
 
 func csiNode(node string, a authorizer.Attributes) string {
 	switch {
-	case !isReadOrWrite(a.GetVerb()):
-		return "can only get, create, update, patch, or delete a CSINode"
+	case a.GetSubresource() == "status":
+		return "CSINode status access requires CSIVolumeHealth feature"
 	case a.GetSubresource() != "":
 		return "cannot authorize CSINode subresources"
+	case !isReadOrWrite(a.GetVerb()):
+		return "can only get, create, update, patch, or delete a CSINode"
 	case a.GetVerb() != "create" && a.GetName() != node:
 		return "can only access CSINode with the same name as the requesting node"
 	}

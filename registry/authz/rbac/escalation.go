@@ -57,6 +57,9 @@ func (g Guard) Binding(ctx context.Context, name string, ref rbacv1.RoleRef) err
 		return nil
 	}
 	rules, err := g.RBAC.RoleRules(ref, namespace)
+	if apierrors.IsNotFound(err) {
+		return apierrors.NewNotFound(resourceOf(ctx), ref.Name) // as if a binding was missing, as upstream has it
+	}
 	if err != nil {
 		return err
 	}
@@ -152,9 +155,13 @@ func compact(rule rbacv1.PolicyRule) string {
 }
 
 func forbidden(ctx context.Context, name string, err error) error {
-	resource := schema.GroupResource{Group: rbacv1.GroupName}
+	return apierrors.NewForbidden(resourceOf(ctx), name, err)
+}
+
+// resourceOf is what the request writes.
+func resourceOf(ctx context.Context) schema.GroupResource {
 	if info, ok := request.RequestInfoFrom(ctx); ok {
-		resource = schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}
+		return schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}
 	}
-	return apierrors.NewForbidden(resource, name, err)
+	return schema.GroupResource{Group: rbacv1.GroupName}
 }

@@ -54,7 +54,7 @@ type Paths interface {
 // Install serves /openapi.
 func (h *Handler) Install(paths Paths) {
 	paths.Handle("/openapi/v2", onlyGet(h.serveV2))
-	paths.Handle("/openapi/v3", onlyGet(h.serveIndex))
+	paths.Handle("/openapi/v3", http.HandlerFunc(h.serveIndex)) // whatever the method, as upstream has it
 	paths.HandlePrefix("/openapi/v3/", onlyGet(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/openapi/v3"), "/")
 		if path == "" {
