@@ -74,6 +74,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 		ServiceCIDR:      netip.MustParsePrefix(o.ServiceCIDR),
 		Kubelet:          c.kubeletTransport(),
 		OpenAPI:          documents,
+		Flags:            o.Flags,
 
 		EncryptionConfigFile: o.EncryptionConfigFile,
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	// TLSSANs are further names and addresses for the serving certificate.
 	TLSSANs []string
 
+	// Flags are those that the program was started with, for the API to show; may be nil.
+	Flags func() map[string]string `json:"-"`
 	// UI serves the view of the cluster at /ui.
 	UI bool
 

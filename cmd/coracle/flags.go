@@ -57,6 +57,13 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.EncryptionConfigFile, "encryption-provider-config", "", "An EncryptionConfiguration, instead of --encryption-key-file")
 }
 
+// values are what flags are set to. None of the server's is a secret: those are in files.
+func values(f *pflag.FlagSet) map[string]string {
+	all := map[string]string{}
+	f.VisitAll(func(flag *pflag.Flag) { all[flag.Name] = flag.Value.String() })
+	return all
+}
+
 // dataDirFlag is --data-dir. Empty it is an error, not the default: a script's variable that is not set must not mean a cluster.
 func dataDirFlag(f *pflag.FlagSet, dir *string, preset, usage string) {
 	*dir = preset

@@ -21,6 +21,7 @@ func serverCommand() *cobra.Command {
 		},
 	}
 	serverFlags(c.Flags(), &o)
+	o.Flags = func() map[string]string { return values(c.Flags()) }
 	logFlags(c.Flags(), &log)
 	once(c.Flags())
 	return c

@@ -50,6 +50,9 @@ type Config struct {
 	// OpenAPI holds prebuilt documents, as package generated/openapi describes. Nil: server-side apply does not work either.
 	OpenAPI fs.FS
 
+	// Flags, unless nil, are what /flagz shows: how the program was started.
+	Flags func() map[string]string
+
 	// Page, unless nil, answers /ui and all beneath it, to anybody: it holds no objects.
 	Page http.Handler
 

@@ -44,6 +44,9 @@ func (s *Server) configure() error {
 	c.LoopbackClientConfig = s.ClientConfig(serverUser)
 	c.AuditBackend, c.AuditPolicyRuleEvaluator = s.config.Audit, s.config.AuditPolicy
 	c.BuildHandlerChainFunc = s.chain
+	if s.config.Flags != nil {
+		c.Flagz = flags(s.config.Flags)
+	}
 	c.AddHealthChecks(s.etcdCheck("etcd"))
 	c.AddReadyzChecks(s.etcdCheck("etcd-readiness"))
 	if s.stores.Encryption != nil {
@@ -52,6 +55,11 @@ func (s *Server) configure() error {
 	s.generic = c
 	return nil
 }
+
+// flags is the library's interface to Config.Flags.
+type flags func() map[string]string
+
+func (f flags) GetFlagz() map[string]string { return f() }
 
 // serverUser is whom the server's own requests come from.
 const serverUser = "system:apiserver"
