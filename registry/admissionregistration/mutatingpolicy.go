@@ -20,8 +20,9 @@ type (
 func mutatingAdmissionPolicies(c Config, expressions compilers) *resource.Resource[*mutatingPolicy] {
 	return resource.Define(resource.Definition[*mutatingPolicy]{
 		Name: "mutatingadmissionpolicies", Categories: []string{"api-extensions"},
-		Default:    admissionregistration.DefaultMutatingPolicy,
-		Generation: func(p *mutatingPolicy) any { return &p.Spec },
+		Default:        admissionregistration.DefaultMutatingPolicy,
+		Generation:     func(p *mutatingPolicy) any { return &p.Spec },
+		ValidateCreate: admissionregistration.ValidateNotStatic[*mutatingPolicy],
 		ValidateRequest: func(ctx context.Context, p, old *mutatingPolicy) field.ErrorList {
 			errs := admissionregistration.ValidateMutatingPolicy(p, old, expressions.checker())
 			if len(errs) > 0 || old != nil && apiequality.Semantic.DeepEqual(p.Spec.ParamKind, old.Spec.ParamKind) {
@@ -43,8 +44,9 @@ func mutatingAdmissionPolicies(c Config, expressions compilers) *resource.Resour
 func mutatingAdmissionPolicyBindings(c Config, policies *resource.Resource[*mutatingPolicy]) *resource.Resource[*mutatingBinding] {
 	return resource.Define(resource.Definition[*mutatingBinding]{
 		Name: "mutatingadmissionpolicybindings", Categories: []string{"api-extensions"},
-		Default:    admissionregistration.DefaultMutatingBinding,
-		Generation: func(b *mutatingBinding) any { return &b.Spec },
+		Default:        admissionregistration.DefaultMutatingBinding,
+		Generation:     func(b *mutatingBinding) any { return &b.Spec },
+		ValidateCreate: admissionregistration.ValidateNotStatic[*mutatingBinding],
 		ValidateRequest: func(ctx context.Context, b, old *mutatingBinding) field.ErrorList {
 			errs := admissionregistration.ValidateMutatingBinding(b)
 			if len(errs) > 0 || old != nil && b.Spec.PolicyName == old.Spec.PolicyName && apiequality.Semantic.DeepEqual(b.Spec.ParamRef, old.Spec.ParamRef) {

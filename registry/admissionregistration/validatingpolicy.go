@@ -20,8 +20,9 @@ type (
 func validatingAdmissionPolicies(c Config, expressions compilers) *resource.Resource[*validatingPolicy] {
 	return resource.Define(resource.Definition[*validatingPolicy]{
 		Name: "validatingadmissionpolicies", Categories: []string{"api-extensions"},
-		Default:    admissionregistration.DefaultValidatingPolicy,
-		Generation: func(p *validatingPolicy) any { return &p.Spec },
+		Default:        admissionregistration.DefaultValidatingPolicy,
+		Generation:     func(p *validatingPolicy) any { return &p.Spec },
+		ValidateCreate: admissionregistration.ValidateNotStatic[*validatingPolicy],
 		ValidateRequest: func(ctx context.Context, p, old *validatingPolicy) field.ErrorList {
 			errs := admissionregistration.ValidateValidatingPolicy(p, old, expressions.checker())
 			if len(errs) > 0 || old != nil && apiequality.Semantic.DeepEqual(p.Spec.ParamKind, old.Spec.ParamKind) {
@@ -49,8 +50,9 @@ func validatingAdmissionPolicies(c Config, expressions compilers) *resource.Reso
 func validatingAdmissionPolicyBindings(c Config, policies *resource.Resource[*validatingPolicy]) *resource.Resource[*validatingBinding] {
 	return resource.Define(resource.Definition[*validatingBinding]{
 		Name: "validatingadmissionpolicybindings", Categories: []string{"api-extensions"},
-		Default:    admissionregistration.DefaultValidatingBinding,
-		Generation: func(b *validatingBinding) any { return &b.Spec },
+		Default:        admissionregistration.DefaultValidatingBinding,
+		Generation:     func(b *validatingBinding) any { return &b.Spec },
+		ValidateCreate: admissionregistration.ValidateNotStatic[*validatingBinding],
 		ValidateRequest: func(ctx context.Context, b, old *validatingBinding) field.ErrorList {
 			errs := admissionregistration.ValidateValidatingBinding(b)
 			if len(errs) > 0 || old != nil && b.Spec.PolicyName == old.Spec.PolicyName && apiequality.Semantic.DeepEqual(b.Spec.ParamRef, old.Spec.ParamRef) {

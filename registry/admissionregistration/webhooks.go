@@ -21,8 +21,9 @@ const webhooksDoc = "Webhooks indicates the number of webhooks registered in thi
 func mutatingWebhookConfigurations(expressions compilers) *resource.Resource[*mutatingWebhooks] {
 	return resource.Define(resource.Definition[*mutatingWebhooks]{
 		Name: "mutatingwebhookconfigurations", Categories: []string{"api-extensions"},
-		Default:    admissionregistration.DefaultMutatingWebhooks,
-		Generation: func(c *mutatingWebhooks) any { return c.Webhooks },
+		Default:        admissionregistration.DefaultMutatingWebhooks,
+		Generation:     func(c *mutatingWebhooks) any { return c.Webhooks },
+		ValidateCreate: admissionregistration.ValidateNotStatic[*mutatingWebhooks],
 		ValidateRequest: func(_ context.Context, c, old *mutatingWebhooks) field.ErrorList {
 			return admissionregistration.ValidateMutatingWebhooks(c, old, expressions.checker())
 		},
@@ -40,8 +41,9 @@ func mutatingWebhookConfigurations(expressions compilers) *resource.Resource[*mu
 func validatingWebhookConfigurations(expressions compilers) *resource.Resource[*validatingWebhooks] {
 	return resource.Define(resource.Definition[*validatingWebhooks]{
 		Name: "validatingwebhookconfigurations", Categories: []string{"api-extensions"},
-		Default:    admissionregistration.DefaultValidatingWebhooks,
-		Generation: func(c *validatingWebhooks) any { return c.Webhooks },
+		Default:        admissionregistration.DefaultValidatingWebhooks,
+		Generation:     func(c *validatingWebhooks) any { return c.Webhooks },
+		ValidateCreate: admissionregistration.ValidateNotStatic[*validatingWebhooks],
 		ValidateRequest: func(_ context.Context, c, old *validatingWebhooks) field.ErrorList {
 			return admissionregistration.ValidateValidatingWebhooks(c, old, expressions.checker())
 		},
