@@ -79,7 +79,28 @@ func ValidatePodRequest(r *podRequest) field.ErrorList {
 
 // ValidatePodRequestUpdate checks that nothing but metadata changes.
 func ValidatePodRequestUpdate(r, old *podRequest) field.ErrorList {
-	return rule.Immutable(r.Spec, old.Spec, field.NewPath("spec"))
+	errs := rule.Immutable(r.Spec, old.Spec, field.NewPath("spec"))
+	for _, err := range errs {
+		err.BadValue = shownSpec{
+			r.Spec.SignerName, r.Spec.PodName, r.Spec.PodUID, r.Spec.ServiceAccountName, r.Spec.ServiceAccountUID, string(r.Spec.NodeName), r.Spec.NodeUID,
+			r.Spec.MaxExpirationSeconds, nil, nil, r.Spec.StubPKCS10Request, r.Spec.UnverifiedUserAnnotations,
+		}
+	}
+	return errs
+}
+
+// shownSpec is the spec as upstream's internal type has it, with fields of older versions.
+type shownSpec struct {
+	SignerName, PodName              string
+	PodUID                           types.UID
+	ServiceAccountName               string
+	ServiceAccountUID                types.UID
+	NodeName                         string
+	NodeUID                          types.UID
+	MaxExpirationSeconds             *int32
+	PKIXPublicKey, ProofOfPossession []byte
+	StubPKCS10Request                []byte
+	UnverifiedUserAnnotations        map[string]string
 }
 
 // IsOwnSigner reports whether the signer is one of Kubernetes.

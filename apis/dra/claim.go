@@ -55,7 +55,7 @@ func AdminAccess(all []resourcev1.DeviceRequest) *field.Path {
 
 func validateClaim(c *resourcev1.DeviceClaim, check Checker, at *field.Path) field.ErrorList {
 	names := requestsOf(c)
-	errs := eachUnique(c.Requests, resourcev1.DeviceRequestsMaxSize, check.request, func(r *resourcev1.DeviceRequest) string { return r.Name }, at.Child("requests"))
+	errs := eachOnce(c.Requests, resourcev1.DeviceRequestsMaxSize, check.request, func(r *resourcev1.DeviceRequest) string { return r.Name }, at.Child("requests"))
 	errs = append(errs, each(c.Constraints, resourcev1.DeviceConstraintsMaxSize, names.constraint, at.Child("constraints"))...)
 	return append(errs, each(c.Config, resourcev1.DeviceConfigMaxSize, func(config *resourcev1.DeviceClaimConfiguration, at *field.Path) field.ErrorList {
 		errs := names.list(config.Requests, at.Child("requests"))
@@ -64,7 +64,7 @@ func validateClaim(c *resourcev1.DeviceClaim, check Checker, at *field.Path) fie
 }
 
 func (r requests) list(names []string, at *field.Path) field.ErrorList {
-	return eachUnique(names, resourcev1.DeviceRequestsMaxSize, r.validate, itself, at)
+	return eachOnce(names, resourcev1.DeviceRequestsMaxSize, r.validate, itself, at)
 }
 
 func (r requests) constraint(c *resourcev1.DeviceConstraint, at *field.Path) field.ErrorList {
@@ -99,7 +99,7 @@ func (check Checker) request(r *resourcev1.DeviceRequest, at *field.Path) field.
 		e := r.Exactly
 		return append(errs, check.devices(e.DeviceClassName, e.Selectors, e.AllocationMode, e.Count, e.Tolerations, at.Child("exactly"))...)
 	}
-	return append(errs, eachUnique(r.FirstAvailable, resourcev1.FirstAvailableDeviceRequestMaxSize,
+	return append(errs, eachOnce(r.FirstAvailable, resourcev1.FirstAvailableDeviceRequestMaxSize,
 		func(s *resourcev1.DeviceSubRequest, at *field.Path) field.ErrorList {
 			return append(rule.DNSLabel(s.Name, at.Child("name")), check.devices(s.DeviceClassName, s.Selectors, s.AllocationMode, s.Count, s.Tolerations, at)...)
 		}, func(s *resourcev1.DeviceSubRequest) string { return s.Name }, at.Child("firstAvailable"))...)

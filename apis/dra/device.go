@@ -38,7 +38,7 @@ func validateDevice(d, old *resourcev1.Device, ownNodes bool, at *field.Path) fi
 	if old == nil || !apiequality.Semantic.DeepEqual(old.Taints, d.Taints) {
 		errs = append(errs, each(d.Taints, resourcev1.DeviceTaintsMaxLength, validateTaint, at.Child("taints"))...)
 	}
-	errs = append(errs, eachUnique(d.ConsumesCounters, resourcev1.ResourceSliceMaxDeviceCounterConsumptionsPerDevice, func(c *resourcev1.DeviceCounterConsumption, at *field.Path) field.ErrorList {
+	errs = append(errs, eachOnce(d.ConsumesCounters, resourcev1.ResourceSliceMaxDeviceCounterConsumptionsPerDevice, func(c *resourcev1.DeviceCounterConsumption, at *field.Path) field.ErrorList {
 		return validateCounters(c.CounterSet, c.Counters, resourcev1.ResourceSliceMaxCountersPerDeviceCounterConsumption, at.Child("counterSet"), at.Child("counters"))
 	}, func(c *resourcev1.DeviceCounterConsumption) string { return c.CounterSet }, at.Child("consumesCounters"))...)
 	return slices.Concat(errs,
@@ -121,7 +121,7 @@ func validateAttribute(a *resourcev1.DeviceAttribute, at *field.Path) (errs fiel
 	errs = append(errs, each(a.VersionValues, len(a.VersionValues), validateVersion, at.Child("versions"))...)
 	switch {
 	case values == 0:
-		errs = append(errs, field.Invalid(at, "", "exactly one value must be specified"))
+		errs = append(errs, field.Invalid(at, "", "must specify one of: `int`, `bool`, `string`, `version`, `ints`, `bools`, `strings`, `versions`"))
 	case values > 1:
 		errs = append(errs, field.Invalid(at, a, "exactly one value must be specified"))
 	}
@@ -163,8 +163,8 @@ func validateBinding(conditions, failures []string, at *field.Path) field.ErrorL
 	errs := slices.Concat(
 		each(conditions, resourcev1.BindingConditionsMaxSize, label, ready),
 		each(failures, resourcev1.BindingFailureConditionsMaxSize, label, failed),
-		unique(conditions, itself, ready),
-		unique(failures, itself, failed),
+		unique(conditions, itself, shown, ready),
+		unique(failures, itself, shown, failed),
 	)
 	for i, name := range failures {
 		if slices.Contains(conditions, name) {

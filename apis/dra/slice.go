@@ -32,7 +32,7 @@ func ValidateSlice(s, old *resourcev1.ResourceSlice) field.ErrorList {
 	errs = append(errs, eachUnique(s.Spec.Devices, maxDevices(&s.Spec), func(d *resourcev1.Device, at *field.Path) field.ErrorList {
 		return validateDevice(d, deviceOf(was, d.Name), isTrue(s.Spec.PerDeviceNodeSelection), at)
 	}, func(d *resourcev1.Device) string { return d.Name }, spec.Child("devices"))...)
-	return append(errs, eachUnique(s.Spec.SharedCounters, resourcev1.ResourceSliceMaxCounterSets, func(c *resourcev1.CounterSet, at *field.Path) field.ErrorList {
+	return append(errs, eachOnce(s.Spec.SharedCounters, resourcev1.ResourceSliceMaxCounterSets, func(c *resourcev1.CounterSet, at *field.Path) field.ErrorList {
 		return validateCounters(c.Name, c.Counters, resourcev1.ResourceSliceMaxCountersPerCounterSet, at.Child("name"), at.Child("counters"))
 	}, func(c *resourcev1.CounterSet) string { return c.Name }, spec.Child("sharedCounters"))...)
 }

@@ -60,10 +60,10 @@ func AdminAllocated(c *resourcev1.ResourceClaim) *field.Path {
 // ValidateClaimStatus checks who has the claim, and what it got.
 func ValidateClaimStatus(c, old *resourcev1.ResourceClaim) field.ErrorList {
 	at, s := field.NewPath("status"), &c.Status
-	errs := eachUnique(s.ReservedFor, resourcev1.ResourceClaimReservedForMaxSize, validateConsumer,
+	errs := eachOnce(s.ReservedFor, resourcev1.ResourceClaimReservedForMaxSize, validateConsumer,
 		func(r *resourcev1.ResourceClaimConsumerReference) string { return string(r.UID) }, at.Child("reservedFor"))
 	have := allocated(c)
-	errs = append(errs, eachUnique(s.Devices, len(s.Devices), func(d *resourcev1.AllocatedDeviceStatus, at *field.Path) field.ErrorList {
+	errs = append(errs, eachOnce(s.Devices, len(s.Devices), func(d *resourcev1.AllocatedDeviceStatus, at *field.Path) field.ErrorList {
 		return validateDeviceStatus(d, have, at)
 	}, func(d *resourcev1.AllocatedDeviceStatus) deviceID { return idOf(d.Driver, d.Pool, d.Device, d.ShareID) }, at.Child("devices"))...)
 	if reserved := at.Child("reservedFor"); len(s.ReservedFor) > 0 && s.Allocation == nil {
@@ -133,7 +133,7 @@ func validateNetworkData(n *resourcev1.NetworkDeviceData, at *field.Path) (errs 
 	if most := resourcev1.NetworkDeviceDataHardwareAddressMaxLength; len(n.HardwareAddress) > most {
 		errs = append(errs, field.TooLong(at.Child("hardwareAddress"), "", most))
 	}
-	return append(errs, eachUnique(n.IPs, resourcev1.NetworkDeviceDataMaxIPs, func(address *string, at *field.Path) field.ErrorList {
+	return append(errs, eachOnce(n.IPs, resourcev1.NetworkDeviceDataMaxIPs, func(address *string, at *field.Path) field.ErrorList {
 		return validation.IsValidInterfaceAddress(at, *address)
 	}, itself, at.Child("ips"))...)
 }

@@ -91,10 +91,13 @@ func validateLimited(l *flowcontrolv1.LimitedPriorityLevelConfiguration, at *fie
 			errs = append(errs, validateQueuing(r.Queuing, queuing)...)
 		}
 	default:
-		if r.Queuing != nil {
+		wrong := rule.RequiredOneOf(r.Type, response.Child("type"), flowcontrolv1.LimitResponseTypeQueue, flowcontrolv1.LimitResponseTypeReject)
+		if r.Type == "" {
+			wrong = rule.Declared(wrong...)
+		}
+		if errs = append(errs, wrong...); r.Queuing != nil {
 			errs = append(errs, field.Forbidden(queuing, ""))
 		}
-		errs = append(errs, rule.RequiredOneOf(r.Type, response.Child("type"), flowcontrolv1.LimitResponseTypeQueue, flowcontrolv1.LimitResponseTypeReject)...)
 	}
 	if n := l.BorrowingLimitPercent; n != nil && *n < 0 {
 		errs = append(errs, field.Invalid(at.Child("borrowingLimitPercent"), *n, "if specified, must be a non-negative integer"))

@@ -54,7 +54,7 @@ func validateRoleRef(r *rbacv1.RoleRef, kinds ...string) field.ErrorList {
 	at := field.NewPath("roleRef")
 	errs := append(rule.OneOf(r.APIGroup, at.Child("apiGroup"), rbacv1.GroupName), rule.OneOf(r.Kind, at.Child("kind"), kinds...)...)
 	if r.Name == "" {
-		return append(errs, field.Required(at.Child("name"), ""))
+		return append(errs, rule.Declared(field.Required(at.Child("name"), ""))...)
 	}
 	return append(errs, rule.Invalid(at.Child("name"), r.Name, path.IsValidPathSegmentName(r.Name))...)
 }
@@ -68,7 +68,7 @@ func validateSubjects(subjects []rbacv1.Subject, namespaced bool) (errs field.Er
 
 func validateSubject(s *rbacv1.Subject, namespaced bool, at *field.Path) (errs field.ErrorList) {
 	if s.Name == "" {
-		errs = append(errs, field.Required(at.Child("name"), ""))
+		errs = append(errs, rule.Declared(field.Required(at.Child("name"), ""))...)
 	}
 	switch s.Kind {
 	case rbacv1.ServiceAccountKind:

@@ -41,7 +41,7 @@ func validateRules(rules []rbacv1.PolicyRule, namespaced bool) (errs field.Error
 
 func validateRule(r *rbacv1.PolicyRule, namespaced bool, at *field.Path) (errs field.ErrorList) {
 	if len(r.Verbs) == 0 {
-		errs = append(errs, field.Required(at.Child("verbs"), ""))
+		errs = append(errs, rule.Declared(field.Required(at.Child("verbs"), ""))...)
 	}
 	if len(r.NonResourceURLs) > 0 {
 		at := at.Child("nonResourceURLs")

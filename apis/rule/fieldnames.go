@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -13,7 +14,7 @@ import (
 // so that all fields are there, by their Go names. Clients and their tests match such messages.
 func FieldNames(errs field.ErrorList) field.ErrorList {
 	for _, err := range errs {
-		if isAPIStruct(err.BadValue) {
+		if isAPIStruct(err.BadValue) || isAPIList(err.BadValue) {
 			err.BadValue = Internal(err.BadValue)
 		}
 	}
@@ -31,6 +32,17 @@ func isAPIStruct(value any) bool {
 	}
 	return t != nil && isAPIType(t)
 }
+
+func isAPIList(value any) bool {
+	t := reflect.TypeOf(value)
+	return t != nil && t.Kind() == reflect.Slice && holdsAPITypes(t)
+}
+
+// AsServed keeps a value in an error as clients write it: declared rules look at what they sent.
+type AsServed struct{ Value any }
+
+// MarshalJSON implements json.Marshaler.
+func (s AsServed) MarshalJSON() ([]byte, error) { return json.Marshal(s.Value) }
 
 func isAPIType(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && strings.HasPrefix(t.PkgPath(), "k8s.io/api/")
@@ -90,6 +102,9 @@ func (i internal) object() ([]byte, error) {
 	for n := range i.value.NumField() {
 		f := i.value.Type().Field(n)
 		if strings.HasPrefix(f.Name, "Deprecated") && f.Name != "DeprecatedServiceAccount" { // no internal type has others
+			continue
+		}
+		if f.Type == reflect.TypeFor[metav1.TypeMeta]() { // empty in all internal types
 			continue
 		}
 		encoded, err := internal{i.value.Field(n)}.MarshalJSON()

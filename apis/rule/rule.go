@@ -24,8 +24,10 @@ func Invalid(at *field.Path, value any, messages []string) (errs field.ErrorList
 	return errs
 }
 
-// Distinct leaves out errors that say the same as one before: a client sees each once, however often it was found.
+// Distinct leaves out errors that say the same as one before: a client sees each once, however often it was found. Those of rules
+// that upstream declares on its types come last, as it finds them last: see Declared.
 func Distinct(errs field.ErrorList) (distinct field.ErrorList) {
+	errs = slices.Concat(errs.RemoveCoveredByDeclarative(), errs.ExtractCoveredByDeclarative())
 	seen := map[string]bool{}
 	for _, err := range errs {
 		if text := err.Error(); !seen[text] {
@@ -34,6 +36,11 @@ func Distinct(errs field.ErrorList) (distinct field.ErrorList) {
 		}
 	}
 	return distinct
+}
+
+// Declared marks errors of rules that upstream declares on its types.
+func Declared(errs ...*field.Error) field.ErrorList {
+	return field.ErrorList(errs).MarkCoveredByDeclarative()
 }
 
 // NonNegative requires n >= 0.

@@ -39,7 +39,7 @@ func Validate(m *migration) (errs field.ErrorList) {
 
 // ValidateUpdate checks that it stays the same.
 func ValidateUpdate(m, old *migration) field.ErrorList {
-	return rule.Immutable(m.Spec, old.Spec, field.NewPath("spec"))
+	return rule.Declared(rule.Immutable(m.Spec, old.Spec, field.NewPath("spec"))...)
 }
 
 // ValidateStatus checks how far the migration is: it does not begin anew, and its end is final.

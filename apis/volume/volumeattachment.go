@@ -19,6 +19,9 @@ const (
 func ValidateVolumeAttachment(a *storagev1.VolumeAttachment) field.ErrorList {
 	spec := field.NewPath("spec")
 	errs := rule.DriverNameOfAnyCase(a.Spec.Attacher, spec.Child("attacher"))
+	if a.Spec.Attacher == "" {
+		errs = rule.Declared(errs...)
+	}
 	inline, name := a.Spec.Source.InlineVolumeSpec, a.Spec.Source.PersistentVolumeName
 	switch at := spec.Child("source"); {
 	case inline == nil && name == nil:
