@@ -81,6 +81,9 @@ func TestHealthAndIssuerArePathsToGet(t *testing.T) {
 		{root, "PUT", "/.well-known/openid-configuration", "", 405},
 		{root, "DELETE", "/openid/v1/jwks", "", 405},
 		{root, "OPTIONS", "/openid/v1/jwks", "", 405},
+		{root, "POST", "/openid/v1/jwks/", "", 405},
+		{root, "DELETE", "/openapi/v2", "", 200},
+		{root, "GET", "/flagz", "text/plain", 404}, // without a program that has flags
 		{jane, "GET", "/openid/v1/jwks", "", 403},
 	} {
 		request, err := http.NewRequestWithContext(apitest.Context(t), test.method, r.URL+test.path, http.NoBody)

@@ -74,6 +74,7 @@ func (s *Server) install(main *genericapiserver.GenericAPIServer) error {
 		metadata := s.issuerMetadata()
 		for _, path := range []string{serviceaccount.ConfigurationPath, serviceaccount.KeySetPath} {
 			main.Handler.NonGoRestfulMux.Handle(path, metadata)
+			main.Handler.NonGoRestfulMux.UnlistedHandle(path+"/", metadata)
 		}
 	}
 	s.serveEtcd(main.Handler.NonGoRestfulMux)

@@ -92,6 +92,8 @@ func TestNodesMayWhatTheirPodsNeed(t *testing.T) {
 		{verb: "get", resource: "persistentvolumes", name: "volume", want: true},
 		{verb: "get", resource: "persistentvolumes", name: "other"},
 		{verb: "get", group: "resource.k8s.io", resource: "resourceclaims", namespace: "ns", name: "gpu", want: true},
+		{verb: "get", group: "resource.k8s.io", resource: "resourceclaims", name: "gpu"},
+		{verb: "get", resource: "persistentvolumeclaims", name: "claim"},
 		{verb: "get", group: "storage.k8s.io", resource: "volumeattachments", name: "attachment", want: true},
 		{verb: "get", group: "storage.k8s.io", resource: "volumeattachments", namespace: "ns", name: "attachment"},
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: "ns", name: "account", want: true},

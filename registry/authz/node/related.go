@@ -74,6 +74,14 @@ func (r related) podsOn(node, namespace string) iter.Seq[*corev1.Pod] {
 	}
 }
 
+// podsIn are those of one namespace: what is asked for in none is in none of them.
+func (r related) podsIn(node, namespace string) iter.Seq[*corev1.Pod] {
+	if namespace == "" {
+		return func(func(*corev1.Pod) bool) {}
+	}
+	return r.podsOn(node, namespace)
+}
+
 // volumesOf are the volumes bound to a Pod's claims.
 func (r related) volumesOf(pod *corev1.Pod) iter.Seq[*corev1.PersistentVolume] {
 	return func(yield func(*corev1.PersistentVolume) bool) {
@@ -94,7 +102,7 @@ func (r related) pod(node, namespace, name string) bool {
 }
 
 func (r related) serviceAccount(node, namespace, name string) bool {
-	for pod := range r.podsOn(node, namespace) {
+	for pod := range r.podsIn(node, namespace) {
 		if pod.Spec.ServiceAccountName == name {
 			return true
 		}
@@ -103,7 +111,7 @@ func (r related) serviceAccount(node, namespace, name string) bool {
 }
 
 func (r related) configMap(node, namespace, name string) bool {
-	for pod := range r.podsOn(node, namespace) {
+	for pod := range r.podsIn(node, namespace) {
 		if contains(core.ConfigMapNames(pod), name) {
 			return true
 		}
@@ -113,7 +121,7 @@ func (r related) configMap(node, namespace, name string) bool {
 
 // secret looks at the Pods of the Secret's namespace first; volumes may refer to Secrets of any.
 func (r related) secret(node, namespace, name string) bool {
-	for pod := range r.podsOn(node, namespace) {
+	for pod := range r.podsIn(node, namespace) {
 		if contains(core.SecretNames(pod), name) {
 			return true
 		}
@@ -131,7 +139,7 @@ func (r related) secret(node, namespace, name string) bool {
 }
 
 func (r related) claim(node, namespace, name string) bool {
-	for pod := range r.podsOn(node, namespace) {
+	for pod := range r.podsIn(node, namespace) {
 		if contains(core.ClaimNames(pod), name) {
 			return true
 		}
@@ -151,7 +159,7 @@ func (r related) volume(node, namespace, name string) bool {
 }
 
 func (r related) resourceClaim(node, namespace, name string) bool {
-	for pod := range r.podsOn(node, namespace) {
+	for pod := range r.podsIn(node, namespace) {
 		if contains(resourceClaims(pod), name) {
 			return true
 		}

@@ -51,11 +51,11 @@ type Paths interface {
 	HandlePrefix(path string, handler http.Handler)
 }
 
-// Install serves /openapi.
+// Install serves /openapi, whatever the method, as upstream does.
 func (h *Handler) Install(paths Paths) {
-	paths.Handle("/openapi/v2", onlyGet(h.serveV2))
-	paths.Handle("/openapi/v3", http.HandlerFunc(h.serveIndex)) // whatever the method, as upstream has it
-	paths.HandlePrefix("/openapi/v3/", onlyGet(func(w http.ResponseWriter, r *http.Request) {
+	paths.Handle("/openapi/v2", http.HandlerFunc(h.serveV2))
+	paths.Handle("/openapi/v3", http.HandlerFunc(h.serveIndex))
+	paths.HandlePrefix("/openapi/v3/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/openapi/v3"), "/")
 		if path == "" {
 			h.serveIndex(w, r)
@@ -63,16 +63,6 @@ func (h *Handler) Install(paths Paths) {
 		}
 		h.serveV3(w, r, path)
 	}))
-}
-
-func onlyGet(serve http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-			return
-		}
-		serve(w, r)
-	})
 }
 
 // builtIn is a prebuilt document, if there is one of the name.
