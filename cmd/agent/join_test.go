@@ -57,6 +57,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.url, w.ca, w.client = c.URL(), parse(t, config.CAData), kubernetes.NewForConfigOrDie(config)
+	w.await("the server to be ready", func(ctx context.Context) bool { // its system namespaces are there, then
+		return w.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil
+	})
 	return w
 }
 
