@@ -26,11 +26,14 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 	client := sharing(s.Backend.Client.Client) // of its own only to count latencies
 	client.KV = etcd3.NewETCDLatencyTracker(client.KV)
 	etcd, err := etcd3.New(kubernetesClient(client), s.Backend.compactor, c.Codec, newFunc, newListFunc, c.Prefix, resourcePrefix,
-		c.GroupResource, s.Encryption.of(c.GroupResource), c.LeaseManagerConfig, plainDecoder{etcd3.NewDefaultDecoder(c.Codec, versioner)}, versioner)
+		c.GroupResource, etcd3.WithCorruptObjErrorHandlingTransformer(s.Encryption.of(c.GroupResource)), c.LeaseManagerConfig,
+		etcd3.WithCorruptObjErrorHandlingDecoder(plainDecoder{etcd3.NewDefaultDecoder(c.Codec, versioner)}), versioner)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening etcd for %s: %w", c.GroupResource, err)
 	}
-	source := s.Tee.Source(newFunc(), etcd, attributes)
+	// What cannot be read any more, because its key is lost, say, can be deleted by who may and says so.
+	deletable := etcd3.NewStoreWithUnsafeCorruptObjectDeletion(etcd, c.GroupResource)
+	source := s.Tee.Source(newFunc(), deletable, attributes)
 	clock := newBookmarkClock()
 	cached, err := cacher.NewCacherFromConfig(cacher.Config{
 		Storage: counted{source, keyFunc}, Versioner: versioner, GroupResource: c.GroupResource, EventsHistoryWindow: c.EventsHistoryWindow,
@@ -42,9 +45,9 @@ func (s *Stores) open(c *storagebackend.ConfigForResource, resourcePrefix string
 		etcd.Close()
 		return nil, nil, fmt.Errorf("opening the watch cache of %s: %w", c.GroupResource, err)
 	}
-	reads := cacher.NewCacheDelegator(cached, etcd)
+	reads := cacher.NewCacheDelegator(cached, deletable)
 	var once sync.Once
-	return checked{&resuming{reads, etcd, source, clock}}, func() {
+	return checked{&resuming{reads, deletable, source, clock}}, func() {
 		once.Do(func() {
 			reads.Stop()
 			cached.Stop()
