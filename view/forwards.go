@@ -26,9 +26,10 @@ import (
 type forwards struct {
 	config *rest.Config
 
-	mu   sync.Mutex
-	last int
-	open map[int]*forward
+	mu      sync.Mutex
+	last    int
+	open    map[int]*forward
+	changed chan struct{} // closed, and another made, when open has changed
 }
 
 // forward is one, as the page sees it.
@@ -44,7 +45,7 @@ type forward struct {
 }
 
 func newForwards(c *rest.Config) *forwards {
-	return &forwards{config: c, open: map[int]*forward{}}
+	return &forwards{config: c, open: map[int]*forward{}, changed: make(chan struct{})}
 }
 
 func (f *forwards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,9 +77,38 @@ func (f *forwards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// follow tells what there is, at once and whenever that changes, until ctx ends.
+func (f *forwards) follow(ctx context.Context, tell func(line []byte)) {
+	for {
+		f.mu.Lock()
+		all, changed := f.all(), f.changed
+		f.mu.Unlock()
+		line, err := json.Marshal(all)
+		if err != nil {
+			return // they are numbers and names
+		}
+		tell(append(line, '\n'))
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// tell wakes who follows. It is called with mu held.
+func (f *forwards) tell() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
 func (f *forwards) list() []*forward {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.all()
+}
+
+func (f *forwards) all() []*forward {
 	all := make([]*forward, 0, len(f.open))
 	for _, open := range f.open {
 		all = append(all, open)
@@ -123,6 +153,7 @@ func (f *forwards) start(ctx context.Context, asked *forward) error {
 	f.last++
 	asked.ID, asked.Local, asked.Since = f.last, got[0].Local, time.Now()
 	f.open[asked.ID] = asked
+	f.tell()
 	return nil
 }
 
@@ -130,6 +161,7 @@ func (f *forwards) forget(gone *forward) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.open, gone.ID)
+	f.tell()
 }
 
 // dialer reaches a Pod's ports, by WebSocket or, where a server is older, by SPDY.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/gorilla/websocket"
 )
 
 func TestForwardsSayWhyTheyFail(t *testing.T) {
@@ -36,4 +38,29 @@ func TestForwardsSayWhyTheyFail(t *testing.T) {
 	if left := s.forwards.list(); len(left) != 0 {
 		t.Errorf("of these remain %v", left)
 	}
+}
+
+func TestForwardsAreFollowed(t *testing.T) {
+	s := serve(t, nil)
+	s.enter(t)
+	conn, _ := s.dial(t, "/ui/streams", s.origin, s.token, protocol)
+	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"ID":5,"Path":"/ui/forwards"}`)); err != nil {
+		t.Fatal(err)
+	}
+	want := func(kind byte, content string) {
+		t.Helper()
+		if id, k, c := next(t, conn); id != 5 || k != kind || !strings.Contains(c, content) {
+			t.Fatalf("a message of stream %d, %d, %q; want %d, %q", id, k, c, kind, content)
+		}
+	}
+	want(messageHead, "200")
+	want(messageData, "[]")
+	one := &forward{ID: 3, Namespace: "a", Pod: "b", Port: 80, Local: 4000}
+	s.forwards.mu.Lock()
+	s.forwards.open[one.ID] = one
+	s.forwards.tell()
+	s.forwards.mu.Unlock()
+	want(messageData, `"pod":"b"`)
+	s.forwards.forget(one)
+	want(messageData, "[]")
 }

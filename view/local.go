@@ -151,7 +151,7 @@ func (l *local) own(w http.ResponseWriter, r *http.Request) {
 	case !l.sessions.has(r):
 		refuse(w)
 	case r.URL.Path == root+"/streams":
-		l.api.streams(w, r)
+		l.api.streams(w, r, l.forwards)
 	default:
 		l.forwards.ServeHTTP(w, r)
 	}

@@ -274,3 +274,53 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 	}
 	l.Close()
 }
+
+func TestNoPathOrHeaderLeadsAround(t *testing.T) {
+	reached := make(chan string, 100)
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { reached <- r.Method + " " + r.URL.String() })
+	s.enter(t)
+	for _, path := range []string{
+		"/ui/../api/v1/secrets", "/ui/..%2f..%2fapi/v1/secrets", "/ui/%2e%2e/api/v1/secrets", "/ui/./../../etc/passwd", "/ui/..%5c..%5cetc", "/ui/session/../../api/v1/secrets",
+		"/ui/forwards/../../api/v1/secrets", "/UI/session", "/api/v1/namespaces/a/pods/..%2f..%2fb", "/api/v1/%2e%2e/%2e%2e/metrics", "/ui/%0d%0aSet-Cookie:%20a=b", "/ui/?a=%0d%0aSet-Cookie:%20a=b",
+	} {
+		for name, h := range map[string]http.Header{"outside": {}, "inside": s.inside()} {
+			response := s.do(t, http.MethodGet, path, h, "")
+			if name == "outside" && response.StatusCode == http.StatusOK && !strings.HasPrefix(path, "/ui/?") || response.Header.Get("Set-Cookie") != "" || response.Header.Get("Location") != "" {
+				t.Errorf("%s, %s: %s, %v", path, name, response.Status, response.Header)
+			}
+		}
+	}
+	for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+		h := s.inside()
+		h.Set(name, http.MethodDelete)
+		s.do(t, http.MethodGet, "/api/v1/pods?_method=DELETE", h, "")
+		if got := <-reached; got != "GET /api/v1/pods?_method=DELETE" {
+			t.Errorf("with %s the API got %s", name, got)
+		}
+	}
+	select {
+	case got := <-reached:
+		t.Errorf("the API got %s", got)
+	default:
+	}
+}
+
+// What a browser had before it entered, and somebody may have given it, is worth nothing.
+func TestSessionIsMadeOnlyHere(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+	given := s.sessions.cookie + "=CHOSEN"
+	response := s.do(t, http.MethodPost, "/ui/session", http.Header{"Content-Type": {"application/json"}, header: {"chosen"}, "Cookie": {given}}, `{"Key":"`+s.key+`","Token":"chosen"}`)
+	var got struct{ Token string }
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || got.Token == "chosen" || len(got.Token) < 40 {
+		t.Errorf("the token is %q, %v", got.Token, err)
+	}
+	cookies := response.Cookies()
+	if len(cookies) != 1 || strings.Contains(cookies[0].Value, "CHOSEN") || len(cookies[0].Value) < 40 {
+		t.Fatalf("the cookies are %v", cookies)
+	}
+	for _, h := range []http.Header{{"Cookie": {given}, header: {got.Token}}, {"Cookie": {given}, header: {"chosen"}}, {"Cookie": {given + "; " + s.sessions.cookie + "=" + cookies[0].Value}, header: {got.Token}}} {
+		if code := s.do(t, http.MethodGet, "/api/v1/pods", h, "").StatusCode; code != http.StatusUnauthorized {
+			t.Errorf("with %v: %d", h, code)
+		}
+	}
+}

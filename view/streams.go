@@ -37,8 +37,8 @@ type order struct {
 	Accept string
 }
 
-// streams serves a page's watches and logs.
-func (a *api) streams(w http.ResponseWriter, r *http.Request) {
+// streams serves a page's watches and logs, and what becomes of its forwards.
+func (a *api) streams(w http.ResponseWriter, r *http.Request, f *forwards) {
 	upgrader := websocket.Upgrader{Subprotocols: []string{protocol}, CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "http://"+r.Host }}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -46,7 +46,7 @@ func (a *api) streams(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(r.Context())
-	m := &streams{api: a, conn: conn, cancel: cancel, open: map[uint32]context.CancelFunc{}}
+	m := &streams{api: a, forwards: f, conn: conn, cancel: cancel, open: map[uint32]context.CancelFunc{}}
 	defer m.running.Wait()
 	defer cancel()
 	m.running.Go("pinging a page", func() { m.ping(ctx) })
@@ -55,10 +55,11 @@ func (a *api) streams(w http.ResponseWriter, r *http.Request) {
 
 // streams are those of one page.
 type streams struct {
-	api     *api
-	conn    *websocket.Conn
-	cancel  context.CancelFunc // ends all
-	running guard.Group
+	api      *api
+	forwards *forwards
+	conn     *websocket.Conn
+	cancel   context.CancelFunc // ends all
+	running  guard.Group
 
 	writing sync.Mutex // held while a message is written, for no longer than patience
 
@@ -103,6 +104,11 @@ func (m *streams) obey(ctx context.Context, o order) {
 		defer m.forget(o.ID)
 		if tooMany {
 			m.write(o.ID, messageHead, []byte("429too many streams"))
+			return
+		}
+		if o.Path == root+"/forwards" {
+			m.write(o.ID, messageHead, []byte("200"))
+			m.forwards.follow(ctx, func(line []byte) { m.write(o.ID, messageData, line) })
 			return
 		}
 		m.pass(ctx, o)

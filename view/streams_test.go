@@ -128,6 +128,18 @@ func TestWebSocketsAreOfThePageAlone(t *testing.T) {
 	}
 }
 
+func TestStreamsTakeNoHeadersFromThePage(t *testing.T) {
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the API got %v", r.Header) })
+	s.enter(t)
+	conn, _ := s.dial(t, "/ui/streams", s.origin, s.token, protocol)
+	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"ID":1,"Path":"/api/v1/pods","Accept":"a\r\nImpersonate-User: admin"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, kind, content := next(t, conn); kind != messageHead || !strings.HasPrefix(content, "502") {
+		t.Errorf("%d, %q", kind, content)
+	}
+}
+
 func TestExecIsPassedOn(t *testing.T) {
 	got := make(chan *http.Request, 1)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

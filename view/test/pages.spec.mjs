@@ -1,6 +1,7 @@
 // Every page, in both languages and themes, narrow and wide: it shows what it is for, breaks no rule of accessibility or of the
 // page's policy, and does not scroll sideways.
 import AxeBuilder from "@axe-core/playwright";
+import { speaks } from "./hands.mjs";
 import { expect, row, show, test } from "./view.mjs";
 
 const pages = [
@@ -28,22 +29,54 @@ const pages = [
   ["data", "#/configmaps/shop/markup", ".data li"],
 ];
 
+// What lies over a page, or in its stead, and how one gets there.
+const press = (name) => async (page, say) => page.getByRole("button", { name: say(name), exact: true }).click();
+const further = [
+  ["deleting", "#/pods/shop/checkout-0", press("Delete"), "dialog input"],
+  ["scaling", "#/deployments.apps/shop/storefront/rollout", press("Scale"), "dialog input"],
+  ["draining", "#/nodes/~/worker-02", press("Drain"), "dialog .bad"],
+  ["finding", "#/overview", press("Find (Ctrl K or /)"), "dialog .found li"],
+  ["keys", "#/kinds", async (page) => page.keyboard.press("?"), "dialog .keys"],
+  ["editing", "#/configmaps/shop/markup/yaml", press("Edit"), ".cm-content"],
+  ["searching", "#/configmaps/search/kube-root-ca.crt/yaml", async (page) => (await page.locator(".cm-content").click(), page.keyboard.press("Control+f")), ".cm-search"],
+  ["not there", "#/pods/shop/no-such-pod", async () => {}, ".empty"],
+  ["no kind", "#/nonsense", async () => {}, ".empty"],
+  ["a refusal", "#/deployments.apps/shop/storefront/yaml", async (page, say) => {
+    await press("Edit")(page, say);
+    await page.keyboard.press("Control+Home");
+    await page.keyboard.type("nonsense: 1\n");
+    await press("Review")(page, say);
+  }, ".problem"],
+];
+
 for (const width of [1600, 400]) for (const theme of ["light", "dark"]) for (const language of ["en", "zh"]) {
   test(`pages at ${width} pixels, ${theme}, ${language}`, async ({ page, view, complaints }) => {
-    test.slow();
+    test.setTimeout(300_000);
     await page.setViewportSize({ width, height: width === 400 ? 800 : 900 });
     await page.evaluate(([theme, language]) => {
       localStorage.setItem("coracle-view-theme", theme);
       localStorage.setItem("coracle-view-language", language);
     }, [theme, language]);
     await page.reload();
-    for (const [name, route, sign] of pages) await test.step(name, async () => {
-      await show(page, route);
-      await expect(page.locator(sign).first()).toBeVisible();
+    const look = async (name) => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), "how far it scrolls sideways").toBeLessThanOrEqual(0);
       const found = await new AxeBuilder({ page }).analyze();
       expect.soft(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(" | ")}`), name).toEqual([]);
       await page.screenshot({ path: `../../bin/view/${name.replace(/\W+/g, "-")}-${width}-${theme}-${language}.png` });
+    };
+    for (const [name, route, sign] of pages) await test.step(name, async () => {
+      await show(page, route);
+      await expect(page.locator(sign).first()).toBeVisible();
+      await look(name);
+    });
+    for (const [name, route, open, sign] of further) await test.step(name, async () => {
+      await show(page, route);
+      await expect(page.locator("main").locator("h1, .empty").first()).toBeVisible();
+      await open(page, speaks(language));
+      await expect(page.locator(sign).first()).toBeVisible();
+      await look(name);
+      await page.keyboard.press("Escape");
+      await expect(page.getByRole("dialog")).toHaveCount(0);
     });
     expect(complaints).toEqual([]);
   });

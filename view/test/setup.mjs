@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connect } from "./api.mjs";
 import { fill } from "./fill.mjs";
 
-export const binary = join(import.meta.dirname, "../../bin/coracle");
+export const binary = process.env.VIEW_PROGRAM ?? join(import.meta.dirname, "../../bin/coracle");
 
 export const freePort = () => new Promise((done) => {
   const s = createServer().listen(0, "127.0.0.1", () => {

@@ -34,6 +34,11 @@ export const test = base.extend({
   page: async ({ page, complaints }, use) => {
     page.on("console", (m) => m.type() === "error" && !/Failed to load resource|WebSocket connection|net::ERR/.test(m.text()) && complaints.push(m.text()));
     page.on("pageerror", (e) => complaints.push(e.stack));
+    // A page asks nobody but who served it.
+    page.on("request", (r) => {
+      const from = page.url(), to = r.url();
+      if (from.startsWith("http") && !r.isNavigationRequest() && /^(http|ws)/.test(to) && new URL(to).host !== new URL(from).host) complaints.push("it asked " + to);
+    });
     await use(page);
   },
   view: async ({ page }, use) => {

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { refusal, wish } from "../api/access";
-import { getJSON, local, request } from "../api/transport";
+import { local, request, stream } from "../api/transport";
 import { t } from "../i18n";
 import { objectLink } from "../route";
 import { Head } from "../ui/app";
@@ -20,7 +20,34 @@ interface Forward {
 }
 
 const forwards = signal<Forward[]>([]);
-const load = async () => (forwards.value = await getJSON<Forward[]>("/ui/forwards"));
+
+/** Follows what is forwarded while the component is there, whoever began or ended it. */
+function useForwards() {
+  useEffect(() => {
+    if (!local) return;
+    const stop = new AbortController();
+    void follow(stop.signal);
+    return () => stop.abort();
+  }, []);
+}
+
+async function follow(stop: AbortSignal) {
+  for (let failures = 0; !stop.aborted; failures++) {
+    try {
+      let rest = "";
+      for await (const text of stream("/ui/forwards", "application/json", stop, () => (failures = 0))) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop()!;
+        if (lines.length) forwards.value = JSON.parse(lines.at(-1)!);
+      }
+    } catch (e) {
+      if (stop.aborted) return;
+      forwards.value = []; // they ended with coracle ui
+      if (!failures) say((e as Error).message, "bad");
+    }
+    await new Promise((r) => setTimeout(r, Math.min(500 * 2 ** failures, 10_000)));
+  }
+}
 
 // Cookies know no ports: under the other name of loopback, what is forwarded gets none of this page's.
 const otherName = () => (location.hostname === "localhost" ? "127.0.0.1" : "localhost");
@@ -29,7 +56,6 @@ async function stop(f: Forward) {
   try {
     await request("/ui/forwards/" + f.id, { method: "DELETE" });
     say(t("Port {port} of {pod} is no longer forwarded", { port: f.port, pod: f.pod }));
-    setTimeout(() => void load().catch(() => {}), 200);
   } catch (e) {
     say((e as Error).message, "bad");
   }
@@ -49,9 +75,7 @@ const List = ({ list, withPod }: { list: Forward[]; withPod?: boolean }) => (
 );
 
 export function Forwards() {
-  useEffect(() => {
-    if (local) load().catch((e) => say(e.message, "bad"));
-  }, []);
+  useForwards();
   return (
     <div class="page narrow">
       <Head title={t("Forwards")} />
@@ -72,15 +96,12 @@ export function Ports(p: Shown) {
   const [port, setPort] = useState("");
   const [at, setAt] = useState("");
   const off = refusal(wish(p.kind, "create", ns, name, "portforward"));
-  useEffect(() => {
-    if (local) load().catch((e) => say(e.message, "bad"));
-  }, []);
+  useForwards();
   const ports = (object.spec.containers ?? []).flatMap((c: any) => (c.ports ?? []).filter((x: any) => (x.protocol ?? "TCP") === "TCP").map((x: any) => ({ ...x, container: c.name })));
   const start = async (port: number, at = 0) => {
     try {
       const f = await (await request("/ui/forwards", { method: "POST", body: JSON.stringify({ namespace: ns, pod: name, port, local: at }) })).json();
       say(t("Port {port} is at {name}:{local}", { port, name: otherName(), local: f.local }));
-      await load();
     } catch (e) {
       say((e as Error).message, "bad");
     }

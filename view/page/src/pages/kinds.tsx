@@ -1,5 +1,6 @@
 // All that the server has, custom resources among them.
-import { discovered, idOf, kinds, type Kind } from "../api/kinds";
+import { useEffect } from "preact/hooks";
+import { discover, discovered, idOf, kinds, type Kind } from "../api/kinds";
 import { t } from "../i18n";
 import { href, route } from "../route";
 import { Filter, Head } from "../ui/app";
@@ -8,6 +9,8 @@ import { Empty } from "../ui/parts";
 import { Card } from "./summary";
 
 export function Kinds() {
+  // Kinds come with definitions of custom resources, and with other servers: who looks at them sees those that there are now.
+  useEffect(() => void discover().catch(() => {}), []);
   const q = (route.value.query.get("q") ?? "").toLowerCase();
   const groups = new Map<string, Kind[]>();
   for (const k of kinds.value.values()) {

@@ -14,7 +14,7 @@ export function KindList({ id, title }: { id: string; title?: string }) {
   const k = kindOf(id);
   if (!k) return discovered.value ? <Empty>{t("The server has no kind {id}", { id })}</Empty> : null;
   return (
-    <Objects key={id + namespace.value} kind={k} feed={tableFeed(k, k.namespaced ? namespace.value : "")} title={title ? t(title) : <>{k.kind}{k.group && <small>{k.group}</small>}</>}>
+    <Objects key={id} kind={k} feed={tableFeed(k, k.namespaced ? namespace.value : "")} title={title ? t(title) : <>{k.kind}{k.group && <small>{k.group}</small>}</>}>
       {k.namespaced && <NamespaceChoice />}
     </Objects>
   );
@@ -26,7 +26,8 @@ export function Objects({ kind, feed, title, children }: { kind: Kind; feed: Fee
   return (
     <div class="page full">
       <Head title={title} count={rows.length}>{children}<Filter /></Head>
-      <ObjectGrid kind={kind} feed={feed} rows={rows} label={kind.kind} />
+      {/* Anew for other objects; what they are chosen by keeps the focus. */}
+      <ObjectGrid key={feed.path} kind={kind} feed={feed} rows={rows} label={kind.kind} />
     </div>
   );
 }

@@ -15,7 +15,7 @@ import { ObjectEvents } from "./events";
 import { Summary } from "./summary";
 import { Rollout } from "./rollout";
 import { NodePods } from "./nodes";
-import { Usage } from "./usage";
+import { PodUsage, Usage } from "./usage";
 import { Logs, WorkloadLogs } from "./logs";
 import { Ports } from "./forwards";
 import { statusOf } from "./status";
@@ -44,6 +44,7 @@ const tabs: Tab[] = [
   { id: "logs", title: "Logs", kinds: ["pods"], show: (p) => <Logs {...p} /> },
   { id: "logs", title: "Logs", kinds: [...rollouts, "jobs.batch", "replicasets.apps"], show: (p) => <WorkloadLogs {...p} /> },
   { id: "terminal", title: "Terminal", kinds: ["pods"], show: (p) => <Lazy load={() => import("./terminal")} props={p} /> },
+  { id: "usage", title: "Usage", kinds: ["pods"], show: (p) => <PodUsage {...p} /> },
   { id: "ports", title: "Ports", kinds: ["pods"], show: (p) => <Ports {...p} /> },
   { id: "yaml", title: "YAML", show: (p) => <Lazy load={() => import("./yaml")} props={p} /> },
   { id: "events", title: "Events", show: (p) => <ObjectEvents {...p} /> },

@@ -59,6 +59,7 @@ export function Grid<R extends { key: string }>(p: {
   };
   const key = (e: KeyboardEvent) => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.key === "Enter" && e.target !== body.current) return; // a heading that sorts
     const page = Math.max(1, seen - 2);
     const moves: Record<string, number> = { ArrowDown: current + 1, j: current + 1, ArrowUp: current - 1, k: current - 1, PageDown: current + page, PageUp: current - page, Home: 0, End: p.rows.length - 1 };
     if (e.key in moves) choose(moves[e.key]);

@@ -61,7 +61,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         onKeyDown={(e) => {
           if (e.key === "ArrowDown") setAt(Math.min(found.length - 1, at + 1));
           else if (e.key === "ArrowUp") setAt(Math.max(0, at - 1));
-          else if (e.key === "Enter") open(found[at]);
+          else if (e.key === "Enter") open(e.currentTarget.value === words ? found[at] : search(from, e.currentTarget.value)[0]); // who types fast is ahead of what is drawn
           else return;
           e.preventDefault();
         }} />
