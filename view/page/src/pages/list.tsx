@@ -4,7 +4,7 @@ import { discovered, idOf, kindOf, type Kind } from "../api/kinds";
 import type { Column, TableReader, TableRow } from "../api/rows";
 import type { Feed } from "../api/feed";
 import { t, wordsVersion } from "../i18n";
-import { namespace, objectLink, route, setQuery } from "../route";
+import { href, namespace, objectLink, route, setQuery } from "../route";
 import { Filter, Head, NamespaceChoice } from "../ui/app";
 import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Empty, Problem, Status, toneOf } from "../ui/parts";
@@ -12,13 +12,15 @@ import { tableFeed, useSorted } from "../ui/use";
 
 export function KindList({ id, title }: { id: string; title?: string }) {
   const k = kindOf(id);
-  if (!k) return discovered.value ? <Empty>{t("The server has no kind {id}", { id })}</Empty> : null;
+  if (!k) return discovered.value ? <NoKind id={id} /> : null;
   return (
     <Objects key={id} kind={k} feed={tableFeed(k, k.namespaced ? namespace.value : "")} title={title ? t(title) : <>{k.kind}{k.group && <small>{k.group}</small>}</>}>
       {k.namespaced && <NamespaceChoice />}
     </Objects>
   );
 }
+
+export const NoKind = ({ id }: { id: string }) => <div class="page"><Head title={id} back={href(["kinds"])} /><Empty>{t("The server has no kind {id}", { id })}</Empty></div>;
 
 /** A page of a kind's objects. */
 export function Objects({ kind, feed, title, children }: { kind: Kind; feed: Feed<TableRow>; title: any; children?: any }) {
