@@ -1,6 +1,8 @@
 // What takes containers: logs, terminals, ports and usage, on a node that has them.
+import AxeBuilder from "@axe-core/playwright";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { keys, mouse, speaks } from "../hands.mjs";
 import { binary } from "../setup.mjs";
 import { expect, show, test } from "../view.mjs";
 
@@ -67,7 +69,85 @@ test("usage is what the kubelet says", async ({ page, view, api }) => {
   await show(page, `#/nodes/~/${node.metadata.name}/usage`);
   await expect(page.locator(".curve")).toHaveCount(2);
   await expect(page.locator("tr", { hasText: "talker" })).toContainText(/\d [KM]iB/);
+  await expect(page.locator(".card", { hasText: "Processors" }).first(), "a machine that does this is not idle").not.toContainText(/^Processors0 m/);
+  await page.locator("tr", { hasText: "talker" }).getByRole("link").click();
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("talker");
+  await expect(page.locator(".curve")).toHaveCount(2);
+  await expect(page.locator(".card", { hasText: "Memory" })).toContainText(/\d [KM]iB/);
 });
+
+for (const hand of ["mouse", "keys"]) for (const width of [1600, 400]) for (const theme of ["light", "dark"]) for (const language of ["en", "zh"]) {
+  test(`what containers take by ${hand} at ${width} pixels, ${theme}, ${language}`, async ({ page, view, api }) => {
+    const say = speaks(language), { press, write, choose } = { mouse, keys }[hand](page);
+    const button = (name) => page.getByRole("button", { name: say(name), exact: true }), tab = (name) => press(page.locator(".tabs").getByRole("link", { name: say(name), exact: true }));
+    await page.setViewportSize({ width, height: width === 400 ? 800 : 900 });
+    await page.evaluate(([theme, language]) => {
+      localStorage.setItem("coracle-view-theme", theme);
+      localStorage.setItem("coracle-view-language", language);
+    }, [theme, language]);
+    await page.reload();
+    const look = async (name) => {
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), "how far it scrolls sideways").toBeLessThanOrEqual(0);
+      if (hand === "mouse") expect.soft((await new AxeBuilder({ page }).analyze()).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(" | ")}`), name).toEqual([]);
+      if (hand === "mouse") await page.screenshot({ path: `../../bin/view/${name}-${width}-${theme}-${language}.png` });
+    };
+    await show(page, "#/pods/default/talker");
+    await tab("Logs");
+    const log = page.getByRole("log");
+    await expect(log).toContainText(/line \d+/);
+    await look("logs");
+    await press(button("Times"));
+    await expect(log).toContainText(/20\d\d-\d\d-\d\d/);
+    await press(button("Wrap"));
+    await write(page.getByLabel(say("Filter lines")), "line 1");
+    await expect(log).not.toContainText("line 2");
+    const saved = page.waitForEvent("download");
+    await press(button("Save"));
+    expect((await saved).suggestedFilename()).toBe("talker-main.log");
+    await choose(page.getByLabel(say("Container"), { exact: true }), "web");
+    await expect(page.getByText(say("It has said nothing yet"))).toBeVisible();
+    await press(button("Before the last restart"));
+    await expect(page.getByRole("alert")).toContainText("previous terminated container");
+    await tab("Terminal");
+    const screen = page.locator(".xterm-accessibility");
+    await expect(screen).toContainText("#");
+    await page.keyboard.type("echo $((6*7))\n");
+    await expect(screen).toContainText("42");
+    await look("terminal");
+    if (hand === "keys") await page.keyboard.press("Control+Shift+ArrowLeft");
+    await write(page.getByLabel(say("Command")), "uname -s");
+    await press(button("Run"));
+    await expect(screen).toContainText("Linux");
+    if (hand === "keys") await page.keyboard.press("Control+Shift+ArrowLeft");
+    await tab("Ports");
+    await press(page.locator("li", { hasText: "8080" }).getByRole("button", { name: say("Forward") }));
+    const link = page.locator(".forwards a").first(), address = await link.getAttribute("href");
+    expect(await (await fetch(address)).text()).toContain("hello from a Pod");
+    await look("forwarded");
+    // Who else looks at them sees it end, without asking.
+    const other = await page.context().newPage();
+    await other.goto(page.url().replace(/#.*/, "#/forwards"));
+    await expect(other.locator(".forwards li")).toHaveCount(1);
+    await press(button("Stop"));
+    await expect(other.locator(".forwards li")).toHaveCount(0);
+    await other.close();
+    await expect(fetch(address)).rejects.toThrow();
+    await write(page.getByLabel(say("Port of the Pod")), "8080");
+    await press(page.locator("form").getByRole("button", { name: say("Forward") }));
+    await press(page.locator("body > nav ul").getByRole("link", { name: say("Forwards"), exact: true }));
+    await expect(page.locator(".forwards li")).toHaveCount(1);
+    await press(button("Stop"));
+    await expect(page.getByText(say("None. A Pod's page has its ports."))).toBeVisible();
+    const [node] = (await api.get("/api/v1/nodes")).items;
+    await show(page, "#/nodes/~/" + node.metadata.name);
+    await tab("Usage");
+    await expect(page.locator(".curve")).toHaveCount(2);
+    await look("usage");
+    await press(page.locator("tr", { hasText: "talker" }).getByRole("link"));
+    await expect(page.locator(".curve")).toHaveCount(2);
+    await look("usage-of-a-pod");
+  });
+}
 
 test.describe("at the server", () => {
   test.use({ ignoreHTTPSErrors: true });
