@@ -1,5 +1,6 @@
 // What is shown is true, or says since when it is not.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { makePod, setState } from "./api.mjs";
 import { answering, binary, plane } from "./setup.mjs";
 import { enter, expect, row, show, test } from "./view.mjs";
@@ -21,9 +22,11 @@ test("Pods come, change and go while one looks", async ({ page, view, api }) => 
 test("a server that restarts is found again, and until then the page says that it is not live", async ({ page, view, api }) => {
   await show(page, "#/pods?ns=shop");
   await expect(page.locator("nav .live")).toHaveText("Live");
-  process.kill(Number(process.env.VIEW_RESTARTED ?? process.env.VIEW_PID), "SIGTERM");
+  const old = Number(process.env.VIEW_RESTARTED ?? process.env.VIEW_PID);
+  process.kill(old, "SIGTERM");
   await expect(page.locator("nav .live")).toContainText("Not live since");
   await expect(row(page, "cart-").first()).toBeVisible(); // what was known is still shown
+  await expect.poll(() => existsSync("/proc/" + old), "the old one has ended").toBe(false);
   const again = spawn(binary, plane(process.env.VIEW_DIR, process.env.VIEW_PORT), { stdio: "ignore", detached: true });
   again.unref();
   process.env.VIEW_RESTARTED = String(again.pid);
