@@ -1,7 +1,7 @@
 // Package scheme builds the scheme of the API: which types are served, and which of them is the in-memory form (hub) of
 // each kind.
 //
-// There are no internal types. The preferred version's type from k8s.io/api is registered under its own version and as the
+// There are no internal types. The preferred version's type from k8s.io/api, or k8s.io/metrics, is registered under its own version and as the
 // group's internal version too, so that the generic registry works on it without conversion. Only kinds that are served in
 // a second version are converted.
 package scheme
@@ -52,7 +52,7 @@ func New() (*Scheme, error) {
 		}
 	}
 	addHubs(s)
-	for _, add := range []func(*runtime.Scheme) error{addEventConversions, addAutoscalerConversions, addQueryConversions} {
+	for _, add := range []func(*runtime.Scheme) error{addEventConversions, addAutoscalerConversions, addMetricsConversions, addQueryConversions} {
 		if err := add(s); err != nil {
 			return nil, fmt.Errorf("adding conversions: %w", err)
 		}
@@ -71,7 +71,7 @@ func addHubs(s *runtime.Scheme) {
 		internal := schema.GroupVersion{Group: v.gv.Group, Version: runtime.APIVersionInternal}
 		for kind, t := range s.KnownTypes(v.gv) {
 			gvk := internal.WithKind(kind)
-			if !strings.HasPrefix(t.PkgPath(), "k8s.io/api/") || s.Recognizes(gvk) {
+			if strings.HasPrefix(t.PkgPath(), "k8s.io/apimachinery/") || s.Recognizes(gvk) {
 				continue // an options type of all groups, or a more preferred version is the hub
 			}
 			hub, ok := elsewhere[gvk.GroupKind()]

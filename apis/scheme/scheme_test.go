@@ -3,6 +3,7 @@ package scheme
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,9 +13,12 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/utils/ptr"
 )
 
@@ -110,6 +114,33 @@ func newLike(o runtime.Object) runtime.Object {
 		return &corev1.PodPortForwardOptions{}
 	}
 	return &corev1.ServiceProxyOptions{}
+}
+
+func TestMetricsAreTheSameInBothVersions(t *testing.T) {
+	s := newScheme(t)
+	about, when := metav1.ObjectMeta{Name: "x", Labels: map[string]string{"a": "b"}}, metav1.NewTime(time.Unix(1800000000, 0))
+	over := metav1.Duration{Duration: time.Second}
+	usage := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
+	for _, object := range []runtime.Object{
+		&metricsv1.NodeMetricsList{Items: []metricsv1.NodeMetrics{{ObjectMeta: about, Timestamp: when, Window: over, Usage: usage}}},
+		&metricsv1.PodMetricsList{Items: []metricsv1.PodMetrics{{
+			ObjectMeta: about, Timestamp: when, Window: over, Containers: []metricsv1.ContainerMetrics{{Name: "c", Usage: usage}},
+		}}},
+		&metricsv1.NodeMetrics{ObjectMeta: about, Timestamp: when, Window: over, Usage: usage},
+		&metricsv1.PodMetrics{ObjectMeta: about, Timestamp: when, Window: over, Containers: []metricsv1.ContainerMetrics{{Name: "c", Usage: usage}}},
+	} {
+		var versions []string
+		for _, gv := range []schema.GroupVersion{metricsv1.SchemeGroupVersion, metricsv1beta1.SchemeGroupVersion} {
+			encoded, err := runtime.Encode(s.Codecs.LegacyCodec(gv), object.DeepCopyObject())
+			if err != nil {
+				t.Fatalf("%T in %v: %v", object, gv, err)
+			}
+			versions = append(versions, strings.ReplaceAll(string(encoded), gv.String(), "VERSION"))
+		}
+		if versions[0] != versions[1] || !strings.Contains(versions[0], "VERSION") || !strings.Contains(versions[0], `"cpu":"1"`) {
+			t.Errorf("%T: v1 is %s and v1beta1 is %s", object, versions[0], versions[1])
+		}
+	}
 }
 
 func TestEventsSurviveTheWayThereAndBack(t *testing.T) {

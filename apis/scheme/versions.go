@@ -24,6 +24,8 @@ import (
 	storagemigrationv1 "k8s.io/api/storagemigration/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 type version struct {
@@ -55,6 +57,8 @@ func served() []version {
 		{schedulingv1.SchemeGroupVersion, schedulingv1.AddToScheme},
 		{storagev1.SchemeGroupVersion, storagev1.AddToScheme},
 		{storagemigrationv1.SchemeGroupVersion, storagemigrationv1.AddToScheme},
+		{metricsv1.SchemeGroupVersion, metricsv1.AddToScheme},
+		{metricsv1beta1.SchemeGroupVersion, metricsv1beta1.AddToScheme},
 	}
 }
 
