@@ -75,6 +75,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 		Kubelet:          c.kubeletTransport(),
 		OpenAPI:          documents,
 		Flags:            o.Flags,
+		Disabled:         o.Disable,
 
 		EncryptionConfigFile: o.EncryptionConfigFile,
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/registry/server"
 )
 
 // Version of coracle; the build sets it.
@@ -76,6 +78,9 @@ type Options struct {
 	PodNetworkPort int
 	// ClusterDomain is the suffix of DNS names.
 	ClusterDomain string
+
+	// Disable names parts that are left out: those of Parts.
+	Disable []string
 
 	// NodeMonitorGrace is how long a node may be silent before it counts as lost; 50 seconds unless set.
 	NodeMonitorGrace time.Duration
@@ -272,7 +277,15 @@ func (o *Options) checkDurations() error {
 	return nil
 }
 
+// Parts are what can be left out by name.
+func Parts() []string { return []string{server.MetricsServer} }
+
 func (o *Options) checkNames() error {
+	for _, name := range o.Disable {
+		if !slices.Contains(Parts(), name) {
+			return fmt.Errorf("--disable: there is no part %q (%s)", name, strings.Join(Parts(), ", "))
+		}
+	}
 	if !o.ControlPlaneOnly { // which the host's name is no matter for
 		if err := node.CheckName(o.NodeName); err != nil {
 			return err

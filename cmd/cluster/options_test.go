@@ -46,6 +46,8 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"no threshold", Options{EvictionHard: "nodefs.available=1Gi"}, "--eviction-hard"},
 		{"pressure that ends before it begins", Options{EvictionTransition: -time.Second}, "--eviction-pressure-transition-period"},
 		{"a sysctl of the whole machine", Options{UnsafeSysctls: []string{"vm.swappiness"}}, "--allowed-unsafe-sysctls"},
+		{"a part that is none", Options{Disable: []string{"metrics-server", "servicelb"}}, `--disable: there is no part "servicelb"`},
+		{"a part", Options{Disable: []string{"metrics-server"}}, ""},
 		{"certificates that are over", Options{SigningDuration: -time.Hour}, "--cluster-signing-duration"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -38,6 +39,7 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.PodNetwork, "pod-network", bootstrap.Auto, "How nodes reach one another's Pods: auto (routes on one link, vxlan beyond), or vxlan (for clouds that drop packets with Pods' addresses)")
 	f.IntVar(&o.PodNetworkPort, "pod-network-port", bootstrap.DefaultTunnelPort, "UDP port of the vxlan between nodes")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "Domain of cluster DNS")
+	f.StringSliceVar(&o.Disable, "disable", nil, "Parts to leave out: "+strings.Join(cluster.Parts(), ", "))
 	f.DurationVar(&o.NodeMonitorGrace, "node-monitor-grace-period", 0, "How long a node may be silent before it counts as lost (default 50s)")
 	f.DurationVar(&o.SigningDuration, "cluster-signing-duration", 0, "The longest that a certificate is valid which is signed on request, a node's among them (default a year)")
 	f.StringSliceVar(&o.EtcdServers, "etcd-servers", nil, "URLs of an external etcd (default: embedded)")

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
@@ -88,14 +89,19 @@ func serveMetrics(t *testing.T, ns string) {
 	discovery := kubernetes.NewForConfigOrDie(adminConfig).Discovery()
 	for _, group := range []string{"metrics.k8s.io", "external.metrics.k8s.io"} {
 		name := "v1beta1." + group
-		_, err := services.Create(t.Context(), &apiregistrationv1.APIService{
+		applied, err := json.Marshal(&apiregistrationv1.APIService{
+			TypeMeta:   metav1.TypeMeta{Kind: "APIService", APIVersion: apiregistrationv1.SchemeGroupVersion.String()},
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			Spec: apiregistrationv1.APIServiceSpec{
 				Group: group, Version: "v1beta1", GroupPriorityMinimum: 100, VersionPriority: 100, InsecureSkipTLSVerify: true,
 				Service: &apiregistrationv1.ServiceReference{Namespace: ns, Name: "metrics", Port: ptr.To(int32(port))},
 			},
-		}, metav1.CreateOptions{})
+		})
 		if err != nil {
+			t.Fatal(err)
+		}
+		// Over the cluster's own, where it has one.
+		if _, err := services.Patch(t.Context(), name, types.ApplyPatchType, applied, metav1.PatchOptions{FieldManager: "test", Force: ptr.To(true)}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {

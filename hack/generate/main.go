@@ -61,6 +61,8 @@ func typePackages() []string {
 		"k8s.io/apimachinery/pkg/version",
 		"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1",
 		"k8s.io/kube-aggregator/pkg/apis/apiregistration/v1",
+		"k8s.io/metrics/pkg/apis/metrics/v1",
+		"k8s.io/metrics/pkg/apis/metrics/v1beta1",
 	}
 	for _, gv := range []string{
 		"admissionregistration/v1", "apps/v1", "authentication/v1", "authorization/v1", "autoscaling/v1", "autoscaling/v2", "batch/v1",

@@ -15,6 +15,8 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	aggregatorscheme "k8s.io/kube-aggregator/pkg/apiserver/scheme"
 	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
+	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/coracle-k8s/coracle/apis/scheme"
 	"github.com/coracle-k8s/coracle/guard"
@@ -41,7 +43,7 @@ func (s *Server) aggregation(main *genericapiserver.GenericAPIServer, extensions
 			ProxyTransport:      &http.Transport{DialContext: (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext},
 		},
 	}
-	top, err := c.Complete().NewWithDelegate(undescribed{main, &c.GenericConfig.Config})
+	top, err := c.Complete().NewWithDelegate(undescribed{s.metrics.target(main), &c.GenericConfig.Config})
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +76,20 @@ func (s *Server) registerGroups(top *aggregator.APIAggregator, extensions *apise
 	}
 	r.definitions.Informer() // so that the factory starts it
 	var names []string
+	s.metrics.services, s.metrics.client = services, client
 	for gv, at := range priorities() {
 		service := apiService(gv, at)
+		if gv.Group == s.metrics.group {
+			if s.metricsServed() {
+				s.metrics.wanted = append(s.metrics.wanted, service)
+			}
+			continue
+		}
 		r.builtIn = append(r.builtIn, service)
 		names = append(names, service.Name)
 		s.generic.AggregatedDiscoveryGroupManager.SetGroupVersionPriority(metav1.GroupVersion(gv), int(at.group), int(at.version))
 	}
-	if err := top.GenericAPIServer.AddBootSequenceHealthChecks(registered(names, services.Lister())); err != nil {
+	if err := top.GenericAPIServer.AddBootSequenceHealthChecks(registered(names, services.Lister(), s.metrics.pending)); err != nil {
 		return fmt.Errorf("adding health checks: %w", err)
 	}
 	return top.GenericAPIServer.AddPostStartHook("kube-apiserver-autoregistration", func(hook genericapiserver.PostStartHookContext) error {
@@ -106,6 +115,9 @@ func apiService(gv schema.GroupVersion, at priority) *apiregistrationv1.APIServi
 // priority orders groups and versions in discovery: higher ones first.
 type priority struct{ group, version int32 }
 
+// metricsPriority is that of both metrics.k8s.io and its versions, as metrics-server's manifest has it.
+const metricsPriority = 100
+
 // priorities are those of the built-in groups, as upstream has them.
 func priorities() map[schema.GroupVersion]priority {
 	groups := map[string]int32{
@@ -114,11 +126,12 @@ func priorities() map[schema.GroupVersion]priority {
 		"rbac.authorization.k8s.io": 17000, "storage.k8s.io": 16800, "apiextensions.k8s.io": 16700,
 		"admissionregistration.k8s.io": 16700, "scheduling.k8s.io": 16600, "coordination.k8s.io": 16500, "node.k8s.io": 16300,
 		"discovery.k8s.io": 16200, "resource.k8s.io": 16200, "flowcontrol.apiserver.k8s.io": 16100,
-		"storagemigration.k8s.io": 15800,
+		"storagemigration.k8s.io": 15800, metricsv1.GroupName: metricsPriority,
 	}
 	versions := map[schema.GroupVersion]int32{
 		{Version: "v1"}: 1, {Group: "autoscaling", Version: "v2"}: 30,
 		{Group: "flowcontrol.apiserver.k8s.io", Version: "v1"}: 21, {Group: "resource.k8s.io", Version: "v1"}: 21,
+		metricsv1.SchemeGroupVersion: metricsPriority, metricsv1beta1.SchemeGroupVersion: metricsPriority,
 	}
 	all := map[schema.GroupVersion]priority{}
 	for _, gv := range append(scheme.Versions(), schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}) {

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net/http"
 
+	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/kubernetes"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
+	metricsv1 "k8s.io/metrics/pkg/apis/metrics/v1"
 
 	"github.com/coracle-k8s/coracle/registry/admission"
 	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
@@ -66,7 +69,13 @@ func (s *Server) install(main *genericapiserver.GenericAPIServer) error {
 	if err := s.build(); err != nil {
 		return err
 	}
-	in := installer{scheme: s.scheme, config: s.generic, server: main, endpoints: s.endpoints, types: openapi.Types(s.config.OpenAPI)}
+	s.metrics = &yielding{
+		group: metricsv1.GroupName, offers: map[schema.GroupVersion]apidiscoveryv2.APIVersionDiscovery{},
+		discovery: main.AggregatedDiscoveryGroupManager,
+	}
+	in := installer{
+		scheme: s.scheme, config: s.generic, server: main, endpoints: s.endpoints, types: openapi.Types(s.config.OpenAPI), yielding: s.metrics,
+	}
 	if err := in.install(); err != nil {
 		return err
 	}
@@ -88,6 +97,7 @@ func (s *Server) document(main *genericapiserver.GenericAPIServer, extensions *a
 	}
 	documents, err := openapi.New(openapi.Config{
 		BuiltIn:     s.config.OpenAPI,
+		Serves:      func(path string) bool { return s.metrics.serves("/" + path) },
 		Definitions: extensions.Informers.Apiextensions().V1().CustomResourceDefinitions().Lister(),
 		Aggregated: &openapi.Aggregated{
 			Services:    top.APIRegistrationInformers.Apiregistration().V1().APIServices().Lister(),

@@ -60,9 +60,15 @@ type Config struct {
 	Audit       audit.Backend
 	AuditPolicy audit.PolicyRuleEvaluator
 
+	// Disabled are parts that are left out, of those named below.
+	Disabled []string
+
 	// DetectMutations makes Server.Mutations report shared objects that somebody changed. For tests: it keeps copies.
 	DetectMutations bool
 }
+
+// MetricsServer is the part that serves metrics.k8s.io.
+const MetricsServer = "metrics-server"
 
 // FrontProxy is the trust between this server and aggregated ones. The zero value trusts nobody.
 type FrontProxy struct {

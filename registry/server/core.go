@@ -45,8 +45,9 @@ func (s *Server) core() (group, error) {
 		if err != nil {
 			return group{}, fmt.Errorf("finding the credentials for kubelets: %w", err)
 		}
-		c.Kubelets = kubelets.New(tls, 0)
+		s.kubelets = kubelets.New(tls, 0)
 	}
+	c.Kubelets = s.kubelets
 	g := core.New(c)
 	return group{g.Resources(), g.Endpoints()}, nil
 }

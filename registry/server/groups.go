@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/coracle-k8s/coracle/registry/discovery"
 	"github.com/coracle-k8s/coracle/registry/dra"
 	"github.com/coracle-k8s/coracle/registry/flowcontrol"
+	"github.com/coracle-k8s/coracle/registry/metrics"
 	"github.com/coracle-k8s/coracle/registry/networking"
 	"github.com/coracle-k8s/coracle/registry/node"
 	"github.com/coracle-k8s/coracle/registry/policy"
@@ -39,7 +41,7 @@ func (s *Server) groups() ([]group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("declaring the core group: %w", err)
 	}
-	return []group{
+	all := []group{
 		core,
 		{resources: admissionregistration.Resources(admissionregistration.Config{Authorizer: s.authorizer, Resource: s.resourceOf})},
 		{resources: apps.Resources()},
@@ -61,7 +63,21 @@ func (s *Server) groups() ([]group, error) {
 		{resources: scheduling.Resources()},
 		{resources: storagemigration.Resources()},
 		{resources: volume.Resources()},
-	}, nil
+	}
+	if s.metricsServed() {
+		all = append(all, group{endpoints: s.metricsEndpoints()})
+	}
+	return all, nil
+}
+
+// metricsServed reports whether metrics.k8s.io is offered, unless a user's own server is there.
+func (s *Server) metricsServed() bool { return !slices.Contains(s.config.Disabled, MetricsServer) }
+
+func (s *Server) metricsEndpoints() resource.Storage {
+	core := s.informers.Core().V1()
+	return metrics.Endpoints(metrics.Config{
+		Figures: metrics.NewKubelets(s.kubelets.To), Pods: core.Pods().Lister(), Nodes: core.Nodes().Lister(),
+	})
 }
 
 // resourceOf asks the server itself what it serves a kind as.

@@ -82,6 +82,7 @@ func (s *Server) prepare(top *aggregator.APIAggregator, extensions *apiserver.Cu
 		besides.Keep(ctx, "waiting for all URLs", func(ctx context.Context) { s.awaitURLs(ctx, signals) })
 		besides.Keep(ctx, "waiting to be ready", s.announce)
 		besides.Keep(ctx, "bootstrap", s.bootstrap.Keep)
+		besides.Keep(ctx, "registration of groups that others may serve", s.metrics.run)
 		s.lookAfterEtcd(ctx, &besides)
 		// The libraries look every 100 ms whether these are in sync, unless they are when first looked at.
 		extensions.Informers.Start(ctx.Done())

@@ -31,6 +31,7 @@ type installer struct {
 	server    *genericapiserver.GenericAPIServer
 	types     managedfields.TypeConverter
 	endpoints resource.Storage
+	yielding  *yielding
 }
 
 // install serves everything in the installer's endpoints.
@@ -73,9 +74,12 @@ func (i installer) installGroup(gvs []schema.GroupVersion) error {
 		if err != nil {
 			return fmt.Errorf("installing %s: %w", gv, err)
 		}
-		manager.AddGroupVersion(gv.Group, apidiscoveryv2.APIVersionDiscovery{
-			Freshness: apidiscoveryv2.DiscoveryFreshnessCurrent, Version: gv.Version, Resources: resources,
-		})
+		offer := apidiscoveryv2.APIVersionDiscovery{Freshness: apidiscoveryv2.DiscoveryFreshnessCurrent, Version: gv.Version, Resources: resources}
+		if gv.Group == i.yielding.group {
+			i.yielding.offers[gv] = offer
+		} else {
+			manager.AddGroupVersion(gv.Group, offer)
+		}
 		i.adopt(gv)
 		group.Versions = append(group.Versions, metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: gv.Version})
 	}

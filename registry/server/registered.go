@@ -11,10 +11,10 @@ import (
 	listers "k8s.io/kube-aggregator/pkg/client/listers/apiregistration/v1"
 )
 
-// registered is the health check that passes when all built-in group versions can be discovered.
-func registered(names []string, services listers.APIServiceLister) healthz.HealthChecker {
+// registered is the health check that passes when all built-in group versions can be discovered. pending names others that are missing.
+func registered(names []string, services listers.APIServiceLister, pending func() []string) healthz.HealthChecker {
 	return healthz.NamedCheck("autoregister-completion", func(*http.Request) error {
-		var missing []string
+		missing := pending()
 		for _, name := range names {
 			s, err := services.Get(name)
 			if err != nil || !helper.IsAPIServiceConditionTrue(s, apiregistrationv1.Available) {

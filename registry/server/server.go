@@ -21,6 +21,7 @@ import (
 	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
 	"github.com/coracle-k8s/coracle/registry/authz/rbac"
 	"github.com/coracle-k8s/coracle/registry/core/address"
+	"github.com/coracle-k8s/coracle/registry/core/kubelets"
 	"github.com/coracle-k8s/coracle/registry/inprocess"
 	"github.com/coracle-k8s/coracle/registry/resource"
 	"github.com/coracle-k8s/coracle/registry/server/bootstrap"
@@ -47,6 +48,8 @@ type Server struct {
 	guard      rbac.Guard
 
 	allocator    *address.Allocator
+	kubelets     *kubelets.Transport // nil: none is reached
+	metrics      *yielding
 	generic      *genericapiserver.Config
 	declarations []resource.Declaration
 	endpoints    resource.Storage

@@ -14,7 +14,7 @@ type compact struct {
 	ClusterRoleBindings, RoleBindings []binding
 }
 
-// own is what upstream's installers make, not its API server: who may join as a node, and what a node's proxy may see.
+// own is what upstream's installers make, not its API server: who may join as a node, what a node's proxy may see, who may see metrics.
 func own() compact {
 	const csr = "system:certificates.k8s.io:certificatesigningrequests:"
 	joining, nodes, controller := "Group "+bootstrap.Group, "Group system:nodes", "ServiceAccount kube-system/certificate-controller"
@@ -25,6 +25,10 @@ func own() compact {
 		ClusterRoles: []role{
 			// Upstream leaves the approval of kubelets' serving certificates to the platform.
 			{Name: "coracle:approve-kubelet-serving", Rules: []rbacv1.PolicyRule{signers("approve", certificatesv1.KubeletServingSignerName)}},
+			// metrics-server's manifest has it, for its users.
+			{Name: "system:aggregated-metrics-reader", AggregateTo: "view edit admin", Rules: []rbacv1.PolicyRule{
+				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"metrics.k8s.io"}, Resources: []string{"nodes", "pods"}},
+			}},
 			{Name: "coracle:issue-node-proxy", Rules: []rbacv1.PolicyRule{signers("approve", bootstrap.ProxySigner), signers("sign", bootstrap.ProxySigner)}},
 		},
 		ClusterRoleBindings: []binding{

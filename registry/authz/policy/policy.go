@@ -33,7 +33,7 @@ type Policy struct {
 // role and binding are the compact form of policy.json.
 type role struct {
 	Name, Namespace string
-	// AggregateTo is the aggregated role (admin, edit, view) that this one is part of; Aggregates says that this is one.
+	// AggregateTo are the aggregated roles (admin, edit, view) that this one is part of; Aggregates says that this is one.
 	AggregateTo, Aggregates string
 	Rules                   []rbacv1.PolicyRule
 }
@@ -53,7 +53,8 @@ func Default() (*Policy, error) {
 		return nil, err
 	}
 	p.add(own())
-	return p, nil
+	p.sort()
+	return p, aggregate(p.ClusterRoles)
 }
 
 func upstream() (*Policy, error) {
@@ -63,8 +64,12 @@ func upstream() (*Policy, error) {
 	}
 	p := &Policy{}
 	p.add(all)
-	slices.SortFunc(p.ClusterRoles, func(a, b *rbacv1.ClusterRole) int { return strings.Compare(a.Name, b.Name) })
+	p.sort()
 	return p, aggregate(p.ClusterRoles)
+}
+
+func (p *Policy) sort() {
+	slices.SortFunc(p.ClusterRoles, func(a, b *rbacv1.ClusterRole) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func (p *Policy) add(c compact) {
@@ -125,8 +130,8 @@ func meta(name, namespace string) metav1.ObjectMeta {
 
 func (r role) clusterRole() *rbacv1.ClusterRole {
 	c := &rbacv1.ClusterRole{ObjectMeta: meta(r.Name, ""), Rules: r.Rules}
-	if r.AggregateTo != "" {
-		c.Labels[aggregateLabel+r.AggregateTo] = "true"
+	for to := range strings.FieldsSeq(r.AggregateTo) {
+		c.Labels[aggregateLabel+to] = "true"
 	}
 	if r.Aggregates != "" {
 		c.AggregationRule = &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{

@@ -65,6 +65,26 @@ func same[T metav1.Object](t *testing.T, got, want []T) {
 	}
 }
 
+func TestWhoMaySeeMuchMaySeeMetrics(t *testing.T) {
+	p, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, r := range p.ClusterRoles {
+		switch r.Name {
+		case "view", "edit", "admin":
+			seen++
+			if !slices.ContainsFunc(r.Rules, func(r rbacv1.PolicyRule) bool { return slices.Equal(r.APIGroups, []string{"metrics.k8s.io"}) }) {
+				t.Errorf("%s may not", r.Name)
+			}
+		}
+	}
+	if seen != 3 {
+		t.Errorf("%d of three roles are there", seen)
+	}
+}
+
 func TestNodeRulesAreThoseOfSystemNode(t *testing.T) {
 	rules, err := NodeRules()
 	if err != nil || len(rules) < 20 {

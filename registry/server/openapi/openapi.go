@@ -16,6 +16,8 @@ import (
 type Config struct {
 	// BuiltIn holds the prebuilt documents, as package generated/openapi describes. Nil: there are none.
 	BuiltIn fs.FS
+	// Serves reports whether what a prebuilt document of version 3 describes, under that path, is served here now; always if nil.
+	Serves func(path string) bool
 	// Definitions are the custom resources.
 	Definitions listers.CustomResourceDefinitionLister
 	// Aggregated are the API servers behind this one; may be nil.

@@ -30,7 +30,7 @@ func (h *Handler) serveIndex(w http.ResponseWriter, r *http.Request) {
 		index.Paths[path] = handler3.OpenAPIV3DiscoveryGroupVersion{ServerRelativeURL: relativeURL(path, hash)}
 	}
 	for name, hash := range h.hashes {
-		if path, ok := v3Path(name); ok {
+		if path, ok := v3Path(name); ok && h.serves(path) {
 			add(path, hash)
 		}
 	}
@@ -65,8 +65,14 @@ func v3Path(name string) (string, bool) {
 	return strings.ReplaceAll(strings.TrimSuffix(name, ".json"), ",", "/"), ok
 }
 
+func (h *Handler) serves(path string) bool { return h.config.Serves == nil || h.config.Serves(path) }
+
 func (h *Handler) serveV3(w http.ResponseWriter, r *http.Request, path string) {
-	d, err := h.builtIn("v3/" + strings.ReplaceAll(path, "/", ",") + ".json")
+	var d *document
+	err := error(fs.ErrNotExist)
+	if h.serves(path) {
+		d, err = h.builtIn("v3/" + strings.ReplaceAll(path, "/", ",") + ".json")
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		d, err = h.custom(path)
 	}
