@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/coracle-k8s/coracle/guard"
 )
 
-// TestUseIsShownAndFollowed: kubectl top answers at its first question, and an autoscaler gives a busy Deployment more Pods.
+// TestUseIsShownAndFollowed: kubectl top answers at its first question, and an autoscaler gives a busy Deployment more Pods, an idle one fewer.
 func TestUseIsShownAndFollowed(t *testing.T) {
 	m := newMachine(t)
 	m.up(t)
@@ -41,6 +42,10 @@ func TestUseIsShownAndFollowed(t *testing.T) {
 	busy := "http://" + pods.Items[len(pods.Items)-1].Status.PodIP + ":8080/"
 	var load guard.Group
 	stop := make(chan struct{})
+	idle := sync.OnceFunc(func() {
+		close(stop)
+		load.Wait()
+	})
 	load.Go("load", func() {
 		for {
 			select {
@@ -54,12 +59,15 @@ func TestUseIsShownAndFollowed(t *testing.T) {
 			}
 		}
 	})
-	defer load.Wait()
-	defer close(stop)
+	defer idle()
 	m.kubectl(t, "autoscale", "deployment", "web", "--cpu=20%", "--min=1", "--max=3")
 	m.kubectl(t, "wait", "--for=jsonpath={.spec.replicas}=3", "deployment/web", "--timeout=120s")
 	if out := m.kubectl(t, "get", "hpa", "web", "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}"); out == "" {
 		t.Error("the autoscaler does not tell what it measured")
 	}
 	m.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+
+	idle()
+	m.kubectl(t, "patch", "hpa", "web", "--patch", `{"spec":{"behavior":{"scaleDown":{"stabilizationWindowSeconds":0}}}}`)
+	m.kubectl(t, "wait", "--for=jsonpath={.spec.replicas}=1", "deployment/web", "--timeout=120s")
 }
