@@ -107,11 +107,11 @@ go:
 	@hack/check-go.sh
 
 generate: go ## OpenAPI documents and the like in generated/
-	$(GO) generate ./generated/...
+	$(GO) run ./hack/generate
 
 verify: go view ## what is generated and bundled is up to date, and formatted (needs npm)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))"
-	$(GO) generate ./generated/...
+	$(GO) run ./hack/generate
 	git diff --exit-code -- generated view/dist
 	@test -z "$$(git status --porcelain -- view/dist)"
 
