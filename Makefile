@@ -75,8 +75,9 @@ conformance: go $(if $(TESTED),,packages build) ## the upstream suite on two nod
 	@$(GO) run ./e2e/conformance -focus $(call quote,$(FOCUS)) -skip $(call quote,$(SKIP)) -tests $(call quote,$(TESTS)) -procs $(or $(PROCS),6) \
 	  -kubeconfig $(call quote,$(TESTED)) -cache $(call quote,$(CACHE)) -rerun $(call quote,$(RERUN)) $(ARGS)
 
-e2e: go packages build images ## clusters of several nodes: joining, loss, partitions, restarts, networks (FOCUS=name)
-	@hack/leftovers.sh $(GO) test -count=1 -v -timeout 40m -run '$(FOCUS)' ./e2e/nodes
+e2e: go packages build images ## clusters of several nodes: joining, loss, partitions, restarts, networks, upgrades (FOCUS=name)
+	@hack/older.sh
+	@hack/leftovers.sh $(GO) test -count=1 -v -timeout 40m -run '$(FOCUS)' ./e2e/nodes ./e2e/skew
 
 chaos: go packages build images ## two nodes in use, attacked at random for ten minutes (ARGS='-chaos.duration=2m -chaos.seed=7')
 	@$(GO) test -count=1 -v -timeout 3h ./e2e/chaos $(ARGS)

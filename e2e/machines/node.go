@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +33,13 @@ type Node struct {
 	Joined bool `json:"joined"`
 	// Started is the second in which coracle was last started there: what is reported since is not an earlier one's.
 	Started time.Time `json:"started"`
+	// Program is the coracle binary there, if it is not the cluster's. It is for who has stopped coracle to change.
+	Program string `json:"program,omitempty"`
 
 	cluster *Cluster
 }
+
+func (n *Node) program() string { return cmp.Or(n.Program, n.cluster.Program) }
 
 // Server says whether it is the cluster's server.
 func (n *Node) Server() bool { return n.Number == 0 }
@@ -140,7 +145,7 @@ func (n *Node) launch(args []string) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(n.cluster.Program, args...)
+	cmd := exec.Command(n.program(), args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := n.Machine.Start(cmd); err != nil {
@@ -177,7 +182,7 @@ func (n *Node) begin() error {
 func (c *Cluster) Token(ctx context.Context, flags ...string) (string, error) {
 	s := c.Server()
 	args := append([]string{"token", "create", "--data-dir", s.DataDir()}, flags...)
-	out, err := s.Output(exec.CommandContext(ctx, c.Program, args...))
+	out, err := s.Output(exec.CommandContext(ctx, s.program(), args...))
 	return strings.TrimSpace(out), err
 }
 
@@ -187,7 +192,7 @@ func (n *Node) Coracle() ([]int, error) {
 	if n.Server() {
 		role = "server"
 	}
-	return n.Processes(n.cluster.Program, role)
+	return n.Processes(n.program(), role)
 }
 
 // Running says whether coracle runs there.

@@ -3,6 +3,7 @@ package nodes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,8 @@ func long(t *testing.T) {
 	}
 }
 
-// newCluster needs bin/coracle and bin/images, which make builds. It is up when it returns, and removed after the test.
+// newCluster needs bin/images and, unless config names another program, bin/coracle, which make builds. It is up when it returns,
+// and removed after the test.
 func newCluster(t *testing.T, config machines.Config) *cluster {
 	t.Helper()
 	nodens.Need(t)
@@ -54,7 +56,7 @@ func newCluster(t *testing.T, config machines.Config) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Program, config.CgroupRoot = filepath.Join(bin, "coracle"), nodens.CgroupRoot()
+	config.Program, config.CgroupRoot = cmp.Or(config.Program, filepath.Join(bin, "coracle")), nodens.CgroupRoot()
 	config.Images = []string{filepath.Join(bin, "images", "web-v1.tar")}
 	for _, needed := range append(config.Images, config.Program) {
 		if _, err := os.Stat(needed); err != nil {
