@@ -142,6 +142,16 @@ func TestComputeQOSClass(t *testing.T) {
 	}
 }
 
+func TestEmptyResourcesOfAPodAsAWholeAreNone(t *testing.T) {
+	s := &newPod(func(p *corev1.Pod) {
+		p.Spec.Resources = &corev1.ResourceRequirements{}
+		p.Spec.Containers[0].Resources.Requests = amounts("cpu", "1")
+	}).Spec
+	if got := ComputeQOSClass(s); got != corev1.PodQOSBurstable {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestDefaultPullPolicy(t *testing.T) {
 	for image, want := range map[string]corev1.PullPolicy{
 		"nginx": corev1.PullAlways, "nginx:latest": corev1.PullAlways, "nginx:1": corev1.PullIfNotPresent, "host:5000/nginx": corev1.PullAlways,

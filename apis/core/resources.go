@@ -64,7 +64,7 @@ func QOSClass(p *corev1.Pod) corev1.PodQOSClass {
 func ComputeQOSClass(s *corev1.PodSpec) corev1.PodQOSClass {
 	var q qos
 	q.guaranteed = true
-	if s.Resources != nil {
+	if r := s.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 { // resources that say nothing are none
 		q.add(s.Resources.Requests, s.Resources.Limits, len(s.Resources.Limits) > 0)
 	} else {
 		for i := range s.Containers {
