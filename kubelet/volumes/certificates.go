@@ -3,9 +3,11 @@ package volumes
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,16 +15,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 )
 
 const (
 	// answerPatience is how long one attempt waits for a signer; the next goes on with the same request.
 	answerPatience = 5 * time.Second
-	answerPoll     = 100 * time.Millisecond
-	// requestLife is when a request that is not there is taken for deleted, and not for too new to be seen.
-	requestLife = 10 * time.Minute
+	// overdueAfter is how long after it was due a certificate that could not be renewed is told of.
+	overdueAfter = 10 * time.Minute
 	// spread keeps Pods that started together from renewing together.
 	spread = 5 * time.Minute
 )
@@ -31,6 +34,7 @@ const (
 // restart of the node, Pods get new ones.
 type certificates struct {
 	client kubernetes.Interface
+	event  func(pod *corev1.Pod, reason, message string)
 
 	mu    sync.Mutex
 	known map[types.UID]map[string]*certificate // by Pod and place in its volumes
@@ -43,17 +47,18 @@ type certificate struct {
 	asked            *asked
 	// refused is the signer's no, which is final.
 	refused error
+	// toldOverdue and toldExpired say what there was an Event about already.
+	toldOverdue, toldExpired bool
 }
 
 // asked is a request that has no answer yet.
 type asked struct {
 	name string
 	key  []byte
-	at   time.Time
 }
 
-func newCertificates(client kubernetes.Interface) *certificates {
-	return &certificates{client: client, known: map[types.UID]map[string]*certificate{}}
+func newCertificates(client kubernetes.Interface, event func(pod *corev1.Pod, reason, message string)) *certificates {
+	return &certificates{client: client, event: event, known: map[types.UID]map[string]*certificate{}}
 }
 
 func (c *certificates) of(pod types.UID, place string) *certificate {
@@ -84,6 +89,9 @@ func (c *certificates) get(ctx context.Context, pod *corev1.Pod, place string, s
 	if err = have.refused; err == nil {
 		err = c.renew(ctx, pod, have, source)
 	}
+	if err != nil && have.chain != nil {
+		c.tell(pod, have, now)
+	}
 	switch {
 	case err == nil:
 		return have, nil, nil
@@ -103,48 +111,107 @@ func (c *certificates) renew(ctx context.Context, pod *corev1.Pod, have *certifi
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	for poll := time.NewTicker(answerPoll); ; {
-		answer, err := c.client.CertificatesV1().PodCertificateRequests(pod.Namespace).Get(ctx, have.asked.name, metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err) && time.Since(have.asked.at) > requestLife:
-			poll.Stop()
-			have.asked = nil
-			return fmt.Errorf("request for a certificate is gone: %w", err)
-		case err == nil && have.take(answer):
-			poll.Stop()
-			return have.refused
-		}
+	name := have.asked.name
+	answer, err := c.answer(ctx, pod, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		have.asked = nil
+		return fmt.Errorf("request for a certificate is gone: %w", err)
+	case err != nil:
+		return fmt.Errorf("credential bundle is not issued yet: request %s: %w", name, err)
+	}
+	have.take(answer)
+	if have.refused != nil {
+		verdict := verdictOn(answer)
+		c.event(pod, verdict.Type, fmt.Sprintf("PodCertificateRequest %s/%s: %s: %s", pod.Namespace, name, verdict.Reason, verdict.Message))
+	}
+	return have.refused
+}
+
+// tell tells once that a certificate could not be renewed for long, and once that it has expired.
+func (c *certificates) tell(pod *corev1.Pod, have *certificate, now time.Time) {
+	if passed(have.renewAt.Add(overdueAfter), now) && !have.toldOverdue {
+		have.toldOverdue = true
+		c.event(pod, "CertificateOverdueForRefresh", "PodCertificate refresh overdue")
+	}
+	if passed(have.expires, now) && !have.toldExpired {
+		have.toldExpired = true
+		c.event(pod, "CertificateExpired", "PodCertificate expired")
+	}
+}
+
+// answer is a request with the signer's verdict, for which it waits as long as ctx lasts. A request that is not there has been deleted:
+// the list is of all that there is. Nodes may list and watch their own requests only, and must say so.
+func (c *certificates) answer(ctx context.Context, pod *corev1.Pod, name string) (*certificatesv1.PodCertificateRequest, error) {
+	requests := c.client.CertificatesV1().PodCertificateRequests(pod.Namespace)
+	this := metav1.ListOptions{FieldSelector: fields.Set{"metadata.name": name, "spec.nodeName": pod.Spec.NodeName}.String()}
+	list, err := requests.List(ctx, this)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(list.Items, func(r certificatesv1.PodCertificateRequest) bool { return r.Name == name })
+	if at < 0 {
+		return nil, apierrors.NewNotFound(certificatesv1.Resource("podcertificaterequests"), name)
+	}
+	if verdictOn(&list.Items[at]) != nil {
+		return &list.Items[at], nil
+	}
+	this.ResourceVersion = list.ResourceVersion
+	events, err := requests.Watch(ctx, this)
+	if err != nil {
+		return nil, err
+	}
+	defer events.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			poll.Stop()
-			return fmt.Errorf("credential bundle is not issued yet: request %s", have.asked.name)
-		case <-poll.C:
+			return nil, ctx.Err()
+		case e, open := <-events.ResultChan():
+			request, ok := e.Object.(*certificatesv1.PodCertificateRequest)
+			switch {
+			case !open:
+				return nil, errors.New("the watch has ended")
+			case !ok:
+				return nil, apierrors.FromObject(e.Object)
+			case request.Name != name:
+			case e.Type == watch.Deleted:
+				return nil, apierrors.NewNotFound(certificatesv1.Resource("podcertificaterequests"), name)
+			case verdictOn(request) != nil:
+				return request, nil
+			}
 		}
 	}
 }
 
-// take reports whether the signer has answered.
-func (have *certificate) take(request *certificatesv1.PodCertificateRequest) bool {
-	for _, condition := range request.Status.Conditions {
-		switch condition.Type {
+// verdictOn is the condition by which the signer has answered, nil before.
+func verdictOn(request *certificatesv1.PodCertificateRequest) *metav1.Condition {
+	for i := range request.Status.Conditions {
+		switch c := &request.Status.Conditions[i]; c.Type {
 		case certificatesv1.PodCertificateRequestConditionTypeIssued:
-			if request.Status.BeginRefreshAt == nil || request.Status.NotAfter == nil {
-				continue
+			if request.Status.BeginRefreshAt != nil && request.Status.NotAfter != nil {
+				return c
 			}
-			have.key, have.chain = have.asked.key, cleaned(request.Status.CertificateChain)
-			have.renewAt = request.Status.BeginRefreshAt.Add(rand.N(spread))
-			have.expires = request.Status.NotAfter.Time
-		case certificatesv1.PodCertificateRequestConditionTypeDenied:
-			have.refused = fmt.Errorf("PodCertificateRequest was permanently denied: reason=%q message=%q", condition.Reason, condition.Message)
-		case certificatesv1.PodCertificateRequestConditionTypeFailed:
-			have.refused = fmt.Errorf("PodCertificateRequest was permanently failed: reason=%q message=%q", condition.Reason, condition.Message)
-		default:
-			continue
+		case certificatesv1.PodCertificateRequestConditionTypeDenied, certificatesv1.PodCertificateRequestConditionTypeFailed:
+			return c
 		}
-		have.asked = nil
-		return true
 	}
-	return false
+	return nil
+}
+
+// take makes what the signer has answered the certificate's.
+func (have *certificate) take(request *certificatesv1.PodCertificateRequest) {
+	switch verdict := verdictOn(request); verdict.Type {
+	case certificatesv1.PodCertificateRequestConditionTypeIssued:
+		have.key, have.chain = have.asked.key, cleaned(request.Status.CertificateChain)
+		have.renewAt = request.Status.BeginRefreshAt.Add(rand.N(spread))
+		have.expires = request.Status.NotAfter.Time
+		have.toldOverdue, have.toldExpired = false, false
+	case certificatesv1.PodCertificateRequestConditionTypeDenied:
+		have.refused = fmt.Errorf("PodCertificateRequest was permanently denied: reason=%q message=%q", verdict.Reason, verdict.Message)
+	case certificatesv1.PodCertificateRequestConditionTypeFailed:
+		have.refused = fmt.Errorf("PodCertificateRequest was permanently failed: reason=%q message=%q", verdict.Reason, verdict.Message)
+	}
+	have.asked = nil
 }
 
 // cleaned are the certificates without what may be between them.

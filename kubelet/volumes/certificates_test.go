@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 )
@@ -175,5 +177,81 @@ func TestSignersMayRefuse(t *testing.T) {
 	}
 	if *made != 1 {
 		t.Errorf("%d requests after the signer's no", *made)
+	}
+}
+
+// later is what a signer does after it was asked: when the request is waited for.
+func later(w *world, do func(name string)) {
+	w.client.PrependWatchReactor("podcertificaterequests", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		events, err := w.client.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		name, _ := action.(clienttesting.WatchAction).GetWatchRestrictions().Fields.RequiresExactMatch("metadata.name")
+		go do(name) // the fake holds its lock
+		return true, events, err
+	})
+}
+
+func certificateOf(signer string) *corev1.Volume {
+	return projected(corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{SignerName: signer, KeyType: "ED25519", KeyPath: "key"}})
+}
+
+func TestSignersMayTakeTheirTime(t *testing.T) {
+	w, pod := certificateWorld(t)
+	made := signs(w, func(*certificatesv1.PodCertificateRequest) {})
+	requests := w.client.CertificatesV1().PodCertificateRequests("ns")
+	later(w, func(name string) {
+		request, err := requests.Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		condition(request, certificatesv1.PodCertificateRequestConditionTypeFailed)
+		if _, err := requests.UpdateStatus(t.Context(), request, metav1.UpdateOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := w.contents(t.Context(), pod, certificateOf("s"))
+	if err == nil || !strings.Contains(err.Error(), `failed: reason="R" message="m"`) {
+		t.Errorf("got %v", err)
+	}
+	if told := w.told(); *made != 1 || len(told) != 1 || told[0] != "PodCertificateRequest ns/req-x: R: m" {
+		t.Errorf("%d requests, Events %q", *made, told)
+	}
+}
+
+func TestDeletedRequestsAreMadeAgain(t *testing.T) {
+	w, pod := certificateWorld(t)
+	made := signs(w, func(*certificatesv1.PodCertificateRequest) {})
+	requests := w.client.CertificatesV1().PodCertificateRequests("ns")
+	later(w, func(name string) {
+		if err := requests.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	for want := 1; want <= 2; want++ {
+		if _, err := w.contents(t.Context(), pod, certificateOf("s")); err == nil || !strings.Contains(err.Error(), "is gone") || *made != want {
+			t.Errorf("got %v after %d requests", err, *made)
+		}
+	}
+}
+
+func TestOverdueCertificatesAreToldOfOnce(t *testing.T) {
+	issued := time.Now()
+	for name, test := range map[string]struct {
+		after time.Duration
+		want  []string
+	}{
+		"due":     {after: time.Hour},
+		"overdue": {after: time.Hour + overdueAfter, want: []string{"CertificateOverdueForRefresh"}},
+		"expired": {after: 2 * time.Hour, want: []string{"CertificateOverdueForRefresh", "CertificateExpired"}},
+	} {
+		var told []string
+		c := newCertificates(nil, func(_ *corev1.Pod, reason, _ string) { told = append(told, reason) })
+		have := &certificate{renewAt: issued.Add(time.Hour), expires: issued.Add(2 * time.Hour)}
+		for range 2 {
+			c.tell(newPod("p"), have, issued.Add(test.after))
+		}
+		if !slices.Equal(told, test.want) {
+			t.Errorf("%s: %v", name, told)
+		}
 	}
 }

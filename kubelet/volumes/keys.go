@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -47,7 +46,7 @@ func (c *certificates) ask(ctx context.Context, pod *corev1.Pod, source *corev1.
 	if err != nil {
 		return nil, err
 	}
-	return &asked{name: request.Name, key: key, at: time.Now()}, nil
+	return &asked{name: request.Name, key: key}, nil
 }
 
 // newKey makes a key, as PEM, and what proves to be its owner's.

@@ -59,7 +59,7 @@ type Volumes struct {
 
 // New returns volumes of no Pod. ctx bounds renewals that happen by themselves.
 func New(ctx context.Context, c Config) *Volumes {
-	v := &Volumes{Config: c, tokens: newTokens(c.Client), certificates: newCertificates(c.Client), ctx: ctx, pods: map[types.UID]*podVolumes{}}
+	v := &Volumes{Config: c, tokens: newTokens(c.Client), certificates: newCertificates(c.Client, c.Event), ctx: ctx, pods: map[types.UID]*podVolumes{}}
 	v.trust = &trust{ctx: ctx, client: c.Client, changed: v.trustChanged}
 	return v
 }
