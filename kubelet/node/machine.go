@@ -19,12 +19,18 @@ func systemInfo(c Config) corev1.NodeSystemInfo {
 		Architecture:            goruntime.GOARCH,
 		ContainerRuntimeVersion: c.RuntimeName + "://" + c.RuntimeVersion,
 		KubeletVersion:          c.KubeletVersion,
+		RunningInUserNamespace:  new(inUserNamespace(firstLine("/proc/self/uid_map"))),
 	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		info.KernelVersion = unix.ByteSliceToString(name.Release[:])
 	}
 	return info
+}
+
+// inUserNamespace says whether users have other numbers outside, by how they are mapped. Kernels without such namespaces map none.
+func inUserNamespace(mapped string) bool {
+	return mapped != "" && strings.Join(strings.Fields(mapped), " ") != "0 0 4294967295"
 }
 
 func firstLine(paths ...string) string {
