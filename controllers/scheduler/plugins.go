@@ -14,6 +14,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeports"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/noderesources"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodeunschedulable"
+	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/nodevolumelimits"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/podtopologyspread"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/tainttoleration"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/plugins/volumebinding"
@@ -32,6 +33,7 @@ func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.I
 		{Plugin: nodeports.Plugin{}},
 		{Plugin: noderesources.Fit{}, Weight: 1},
 		{Plugin: volumerestrictions.New(factory)},
+		{Plugin: nodevolumelimits.New(factory)},
 		{Plugin: volumebinding.New(factory, client)},
 		{Plugin: volumezone.New(factory)},
 		{Plugin: dynamicresources.Plugin{}},
