@@ -9,6 +9,7 @@ import { EditorState, type Extension } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "preact/hooks";
+import { t } from "../i18n";
 
 const look = EditorView.theme({
   "&": { height: "100%", fontSize: "13px", backgroundColor: "var(--panel)", color: "var(--text)" },
@@ -20,7 +21,8 @@ const look = EditorView.theme({
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "color-mix(in srgb, var(--hover) 60%, transparent)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--chosen)" },
   ".cm-panel.cm-search": { fontSize: "14px", padding: "8px 12px" },
-  ".cm-panel.cm-search label": { fontSize: "13px" },
+  ".cm-panel.cm-search label, .cm-panel.cm-search input, .cm-panel.cm-search button": { font: "inherit", fontSize: "13px" },
+  ".cm-panel.cm-search [name=close]": { fontSize: "18px", top: "6px", right: "10px" },
   ".cm-collapsedLines:before, .cm-collapsedLines:after": { content: '"···"' },
   ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)", borderColor: "var(--line)" },
   ".cm-textfield": { backgroundColor: "var(--panel)", border: "1px solid var(--edge)", borderRadius: "5px", padding: "3px 8px" },
@@ -42,6 +44,13 @@ const colours = syntaxHighlighting(HighlightStyle.define([
   { tag: [tags.punctuation, tags.separator, tags.meta], color: "var(--soft)" },
 ]));
 
+// The editor's own words.
+const words = () => EditorState.phrases.of(Object.fromEntries([
+  ["Find", t("Find")], ["Replace", t("Replace")], ["next", t("next")], ["previous", t("previous")], ["all", t("all")], ["match case", t("match case")], ["regexp", t("regular expression")], ["by word", t("whole words")],
+  ["replace", t("replace")], ["replace all", t("replace all")], ["close", t("Close")], ["Go to line", t("Go to line")], ["go", t("go")], ["$ unchanged lines", t("{n} unchanged lines", { n: "$" })],
+  ["current match", t("current match")], ["on line", t("on line")], ["replaced $ matches", t("replaced {n} matches", { n: "$" })], ["replaced match on line $", t("replaced match on line {n}", { n: "$" })],
+]));
+
 export function Editor({ text, before, label, onChange, onSubmit }: { text: string; before?: string; label: string; onChange?: (text: string) => void; onSubmit?: () => void }) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | undefined>(undefined);
@@ -51,7 +60,7 @@ export function Editor({ text, before, label, onChange, onSubmit }: { text: stri
   useEffect(() => {
     const root = place.current!.shadowRoot ?? place.current!.attachShadow({ mode: "open" });
     const extensions: Extension[] = [
-      lineNumbers(), foldGutter(), drawSelection(), history(), indentOnInput(), bracketMatching(), highlightSelectionMatches(), search({ top: true }), yaml(), colours, look,
+      lineNumbers(), foldGutter(), drawSelection(), history(), indentOnInput(), bracketMatching(), highlightSelectionMatches(), search({ top: true }), yaml(), colours, look, words(),
       EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
       keymap.of([{ key: "Mod-Enter", run: () => (latest.current.onSubmit?.(), true) }, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap]),
     ];
