@@ -42,6 +42,7 @@ for (const hand of ["mouse", "keys"]) for (const width of [1600, 400]) for (cons
     const filter = async (text) => write(page.locator(".filter").first(), text);
     const find = async (words) => {
       await press(button("Find (Ctrl K or /)"));
+      await expect(page.locator(".palette")).toBeFocused();
       await page.keyboard.type(words);
       await (hand === "mouse" ? page.getByRole("option", { name: words }).first().click() : page.keyboard.press("Enter"));
       await expect(dialog).toHaveCount(0);
