@@ -91,6 +91,7 @@ func validateVariables(variables []admissionv1.Variable, params bool, before sto
 		}
 		if blank(v.Expression) {
 			errs = append(errs, field.Required(at.Child("expression"), "expression is not specified"))
+			_ = check(Expression{Use: UseVariable, Name: v.Name}, at) // that there are variables is known to what comes after it
 			continue
 		}
 		errs = append(errs, check(Expression{UseVariable, v.Name, v.Expression, params, before[UseValidation][v.Expression]}, at.Child("expression"))...)

@@ -41,6 +41,9 @@ func (c compilers) checker() admissionregistration.Checker {
 				return field.ErrorList{field.InternalError(at, fmt.Errorf("preparing to compile: %w", err))}
 			}
 		}
+		if e.Use == admissionregistration.UseVariable && e.Text == "" { // there are variables, but not this one
+			return nil
+		}
 		return compile(c, variables, e, at)
 	}
 }

@@ -3,6 +3,7 @@ package admissionregistration
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -101,5 +102,16 @@ func TestParametersInTables(t *testing.T) {
 		if got := paramRef(ref); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// What uses a variable without an expression is told of that variable, not of variables as such.
+func TestAVariableThatIsEmptyIsMissed(t *testing.T) {
+	p := &admissionv1.ValidatingAdmissionPolicy{}
+	p.Spec.Variables = []admissionv1.Variable{{Name: "r"}}
+	p.Spec.Validations = []admissionv1.Validation{{Expression: "variables.r <= 5"}}
+	errs := admissionregistration.ValidateValidatingPolicy(p, nil, newCompilers().checker())
+	if text := errs.ToAggregate().Error(); !strings.Contains(text, "undefined field 'r'") {
+		t.Errorf("got %s", text)
 	}
 }
