@@ -34,7 +34,7 @@ func defaultPlugins(factory informers.SharedInformerFactory, client kubernetes.I
 		{Plugin: noderesources.Fit{}, Weight: 1},
 		{Plugin: volumerestrictions.New(factory)},
 		{Plugin: nodevolumelimits.New(factory)},
-		{Plugin: volumebinding.New(factory, client)},
+		{Plugin: volumebinding.New(factory, client), Weight: 1},
 		{Plugin: volumezone.New(factory)},
 		{Plugin: dynamicresources.Plugin{}},
 		{Plugin: podtopologyspread.New(factory), Weight: 2},

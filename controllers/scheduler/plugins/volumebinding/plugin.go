@@ -83,6 +83,7 @@ func (p *Plugin) Prepare(pod *snapshot.Pod, _ *snapshot.Snapshot) (framework.Opi
 	}}
 	if len(waiting) > 0 {
 		r := &reservation{plugin: p, waiting: waiting}
+		opinion.Score = func(feasible []*snapshot.Node) []int64 { return p.rate(waiting, feasible) }
 		opinion.Reserve, opinion.Unreserve, opinion.BeforeBinding = r.reserve, r.unreserve, r.write
 	}
 	return opinion, nil
