@@ -53,6 +53,7 @@ import (
 	"github.com/coracle-k8s/coracle/controllers/ttlafterfinished"
 	"github.com/coracle-k8s/coracle/controllers/validatingadmissionpolicystatus"
 	"github.com/coracle-k8s/coracle/controllers/volume/ephemeral"
+	"github.com/coracle-k8s/coracle/controllers/volume/localstorage"
 	"github.com/coracle-k8s/coracle/controllers/volume/persistentvolume"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvcprotection"
 	"github.com/coracle-k8s/coracle/controllers/volume/pvprotection"
@@ -170,6 +171,7 @@ func all() []unit {
 		{ephemeral.Name, func(k kit) error { return ephemeral.Register(k.mgr, k.client(), k.recorder()) }},
 		{garbagecollector.Name, registerGarbageCollector},
 		{job.Name, func(k kit) error { return job.Register(k.mgr, k.client(), k.recorder()) }},
+		{localstorage.Name, registerLocalStorage},
 		{namespace.Name, registerNamespace},
 		{nodelifecycle.Account, registerNodeIPAM},
 		{nodelifecycle.Account, registerNodeLifecycle},
@@ -314,4 +316,12 @@ func registerAutoscaler(k kit) error {
 		return err
 	}
 	return podautoscaler.Register(k.mgr, k.client(), k.recorder(), metrics, scales, podautoscaler.Config{})
+}
+
+func registerLocalStorage(k kit) error {
+	clientset, err := k.clientset()
+	if err != nil {
+		return err
+	}
+	return localstorage.Register(k.mgr, k.client(), k.recorder(), localstorage.NewNodes(clientset.CoreV1().RESTClient()))
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -91,6 +92,9 @@ type Config struct {
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	ClientCA    *x509.CertPool
 	ServerUser  string
+
+	// LocalVolumes makes and deletes volumes of class local; nil if this node has none.
+	LocalVolumes http.Handler
 
 	// Sweep looks for what the runtime does not list; nothing that began before its time is under way when it is called. May be nil.
 	Sweep Sweep

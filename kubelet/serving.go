@@ -25,7 +25,7 @@ func (k *Kubelet) serve(ctx context.Context, p *parts) error {
 	return server.New(server.Config{
 		Address: k.Address, Port: k.Port, Certificate: k.Certificate, ClientCA: k.ClientCA, ServerUser: k.ServerUser,
 		NodeName: k.NodeName, MaxPods: k.MaxPods, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Streams: k.Streams, Metrics: legacyregistry.Handler(), ProbeMetrics: p.probes.Metrics(),
-		RootDir: k.RootDir, Storage: held.of,
+		RootDir: k.RootDir, Storage: held.of, LocalVolumes: k.LocalVolumes,
 		Threads: func() (limit, running int64, err error) {
 			m, err := measurePIDs("/proc")
 			return m.Total, m.Total - m.Available, err

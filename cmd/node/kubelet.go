@@ -8,6 +8,7 @@ import (
 	nodev1 "k8s.io/api/node/v1"
 
 	"github.com/coracle-k8s/coracle/kubelet"
+	"github.com/coracle-k8s/coracle/kubelet/localvolumes"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -43,6 +44,8 @@ func (n *Node) runKubelet(ctx context.Context) error {
 func (n *Node) kubeletConfig(api *API) kubelet.Config {
 	o, core := n.options, api.Informers.Core().V1()
 	classes := api.Informers.Node().V1().RuntimeClasses().Lister()
+	local := localvolumes.NewKeeper(filepath.Join(o.DataDir, "storage"))
+	local.Sweep() // of what was deleted before
 	return kubelet.Config{
 		NodeName: o.Name, NodeIPs: []netip.Addr{netip.MustParseAddr(o.IP)}, Client: api.Client,
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
@@ -52,6 +55,6 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		Certificate: api.Certificate, ClientCA: api.ClientCA, ServerUser: api.ServerUser,
 		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, EvictionTransition: o.EvictionTransition, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
 		// Beside the images, so that records and images are of one another.
-		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"), Sweep: o.sweep(),
+		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"), Sweep: o.sweep(), LocalVolumes: local,
 	}
 }

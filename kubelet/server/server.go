@@ -56,6 +56,8 @@ type Config struct {
 	Streams Streams
 	// Metrics serves the process's metrics, ProbeMetrics those of probes; nil for none.
 	Metrics, ProbeMetrics http.Handler
+	// LocalVolumes makes (PUT) and deletes (DELETE) the volume that the path value name names; nil if the node has none.
+	LocalVolumes http.Handler
 	// RootDir is on the file system whose use is reported.
 	RootDir string
 	// Storage returns what Pods hold on disk. It is called only when somebody asks for that, and must not take long.
@@ -156,6 +158,9 @@ func (s *Server) Handler() http.Handler {
 	handle("GET /metrics/probes", []string{"metrics", "proxy"}, serveOr404(s.ProbeMetrics))
 	handle("GET /metrics/cadvisor", []string{"metrics", "proxy"}, s.cadvisor)
 	handle("GET /logs/", []string{"log", "proxy"}, s.logs)
+	for _, method := range []string{"PUT", "DELETE"} {
+		handle(method+" /local-volumes/{name}", []string{"proxy"}, serveOr404(s.LocalVolumes))
+	}
 	mux.Handle("/", s.access.guard([]string{"proxy"}, http.NotFound))
 	return mux
 }

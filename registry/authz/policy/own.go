@@ -29,6 +29,15 @@ func own() compact {
 			{Name: "system:aggregated-metrics-reader", AggregateTo: "view edit admin", Rules: []rbacv1.PolicyRule{
 				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"metrics.k8s.io"}, Resources: []string{"nodes", "pods"}},
 			}},
+			// What it has nodes do are requests to make and to delete volumes.
+			{Name: "coracle:local-storage", Rules: []rbacv1.PolicyRule{
+				{Verbs: []string{"get", "list", "watch", "update"}, APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}},
+				{Verbs: []string{"get", "list", "watch", "create", "update", "delete"}, APIGroups: []string{""}, Resources: []string{"persistentvolumes"}},
+				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""}, Resources: []string{"nodes"}},
+				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}},
+				{Verbs: []string{"update", "delete"}, APIGroups: []string{""}, Resources: []string{"nodes/proxy"}},
+				{Verbs: []string{"create", "patch", "update"}, APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}},
+			}},
 			{Name: "coracle:issue-node-proxy", Rules: []rbacv1.PolicyRule{signers("approve", bootstrap.ProxySigner), signers("sign", bootstrap.ProxySigner)}},
 		},
 		ClusterRoleBindings: []binding{
@@ -37,6 +46,7 @@ func own() compact {
 			{Name: "coracle:kubelet-bootstrap", Role: "system:node-bootstrapper", Subjects: []string{joining}},
 			{Name: "coracle:node-autoapprove-bootstrap", Role: csr + "nodeclient", Subjects: []string{joining}},
 			{Name: "coracle:node-autoapprove-certificate-rotation", Role: csr + "selfnodeclient", Subjects: []string{nodes}},
+			{Name: "coracle:local-storage", Role: "coracle:local-storage", Subjects: []string{"ServiceAccount kube-system/local-storage-controller"}},
 			{Name: "coracle:node-proxies", Role: "system:node-proxier", Subjects: []string{"Group " + bootstrap.ProxyGroup}},
 		},
 		Roles: []role{
