@@ -26,7 +26,7 @@ func older(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(program); err != nil {
-		t.Skip("there is no older coracle to upgrade from; hack/older.sh builds it where the repository has its history")
+		t.Skip("needs an older coracle: hack/older.sh builds it where the repository has its history")
 	}
 	return program
 }
