@@ -27,16 +27,23 @@ func (t *Tokens) AuthenticateToken(ctx context.Context, token string) (*authenti
 	if err != nil {
 		return nil, false, err
 	}
-	var info *serviceaccount.ServiceAccountInfo
-	if c.Issuer == legacyIssuer {
-		info, err = t.validateLegacy(ctx, c, token)
-	} else {
-		info, err = t.validate(ctx, c)
+	info, err := t.holder(ctx, c, token, t.known)
+	if err != nil {
+		// What is known may be behind: of a Secret that was filled just now, or of an account that was made again.
+		info, err = t.holder(ctx, c, token, t.current)
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	return &authenticator.Response{User: info.UserInfo(), Audiences: audiences}, true, nil
+}
+
+// holder is whom the token speaks for, by the objects that it refers to.
+func (t *Tokens) holder(ctx context.Context, c *claims, token string, objects Objects) (*serviceaccount.ServiceAccountInfo, error) {
+	if c.Issuer == legacyIssuer {
+		return t.validateLegacy(ctx, c, token, objects)
+	}
+	return t.validate(ctx, c, objects)
 }
 
 // agree returns the audiences that both the token and the request name. Tokens without any are for the API server.
@@ -58,7 +65,7 @@ func (t *Tokens) agree(ctx context.Context, c *claims) (authenticator.Audiences,
 }
 
 // validate checks that the account and what the token is bound to are still there.
-func (t *Tokens) validate(ctx context.Context, c *claims) (*serviceaccount.ServiceAccountInfo, error) {
+func (t *Tokens) validate(ctx context.Context, c *claims, objects Objects) (*serviceaccount.ServiceAccountInfo, error) {
 	now, k := t.now(), c.Kubernetes
 	if k == nil || c.ExpiresAt == nil {
 		return nil, errors.New("service account token lacks claims")
@@ -66,7 +73,7 @@ func (t *Tokens) validate(ctx context.Context, c *claims) (*serviceaccount.Servi
 	if err := c.checkTime(now); err != nil {
 		return nil, err
 	}
-	account, err := t.known.ServiceAccount(ctx, k.Namespace, k.Account.Name)
+	account, err := objects.ServiceAccount(ctx, k.Namespace, k.Account.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +83,7 @@ func (t *Tokens) validate(ctx context.Context, c *claims) (*serviceaccount.Servi
 	info := &serviceaccount.ServiceAccountInfo{
 		Namespace: k.Namespace, Name: k.Account.Name, UID: string(k.Account.UID), CredentialID: jwt.CredentialIDForJTI(c.ID),
 	}
-	if err := t.validateBound(ctx, k, info, now); err != nil {
+	if err := t.validateBound(ctx, k, objects, info, now); err != nil {
 		return nil, err
 	}
 	if k.WarnAfter != nil && now.After(k.WarnAfter.Time) {
@@ -88,9 +95,9 @@ func (t *Tokens) validate(ctx context.Context, c *claims) (*serviceaccount.Servi
 }
 
 // validateBound checks the objects that the token is bound to. The Node of a Pod's token is told, not checked.
-func (t *Tokens) validateBound(ctx context.Context, k *private, info *serviceaccount.ServiceAccountInfo, now time.Time) error {
+func (t *Tokens) validateBound(ctx context.Context, k *private, objects Objects, info *serviceaccount.ServiceAccountInfo, now time.Time) error {
 	if k.Secret != nil {
-		secret, err := t.known.Secret(ctx, k.Namespace, k.Secret.Name)
+		secret, err := objects.Secret(ctx, k.Namespace, k.Secret.Name)
 		if err != nil {
 			return errInvalidated
 		}
@@ -99,7 +106,7 @@ func (t *Tokens) validateBound(ctx context.Context, k *private, info *serviceacc
 		}
 	}
 	if k.Pod != nil {
-		pod, err := t.known.Pod(ctx, k.Namespace, k.Pod.Name)
+		pod, err := objects.Pod(ctx, k.Namespace, k.Pod.Name)
 		if err != nil {
 			return errInvalidated
 		}
@@ -110,7 +117,7 @@ func (t *Tokens) validateBound(ctx context.Context, k *private, info *serviceacc
 	}
 	if k.Node != nil {
 		if k.Pod == nil {
-			node, err := t.known.Node(ctx, k.Node.Name)
+			node, err := objects.Node(ctx, k.Node.Name)
 			if err != nil {
 				return errInvalidated
 			}
@@ -135,20 +142,20 @@ func (r *ref) mustBe(obj metav1.Object, now time.Time) error {
 }
 
 // validateLegacy checks a token against the Secret that holds it.
-func (t *Tokens) validateLegacy(ctx context.Context, c *claims, token string) (*serviceaccount.ServiceAccountInfo, error) {
+func (t *Tokens) validateLegacy(ctx context.Context, c *claims, token string, objects Objects) (*serviceaccount.ServiceAccountInfo, error) {
 	l := c.legacyClaims
 	namespace, name, err := serviceaccount.SplitUsername(c.Subject)
 	if err != nil || namespace != l.Namespace || name != l.AccountName {
 		return nil, errors.New("sub claim is invalid")
 	}
-	secret, err := t.known.Secret(ctx, l.Namespace, l.SecretName)
+	secret, err := objects.Secret(ctx, l.Namespace, l.SecretName)
 	if err != nil || secret.DeletionTimestamp != nil {
 		return nil, errInvalidated
 	}
 	if subtle.ConstantTimeCompare(secret.Data[corev1.ServiceAccountTokenKey], []byte(token)) == 0 {
 		return nil, errors.New("service account token does not match the server's copy")
 	}
-	account, err := t.known.ServiceAccount(ctx, l.Namespace, l.AccountName)
+	account, err := objects.ServiceAccount(ctx, l.Namespace, l.AccountName)
 	if err != nil {
 		return nil, err
 	}

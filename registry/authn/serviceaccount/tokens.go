@@ -27,7 +27,7 @@ type Config struct {
 	Signer crypto.Signer
 	Public []crypto.PublicKey
 	// Known objects are asked, for each token that is verified, whether what it is bound to still exists: they should be
-	// cached. Current ones are asked when a token is issued.
+	// cached. Current ones are asked when a token is issued, and before one is refused.
 	Known, Current Objects
 	// Secrets is where the use of tokens in Secrets is written down; nil: nowhere.
 	Secrets typedcorev1.SecretsGetter

@@ -338,6 +338,30 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+func TestWhatIsKnownMayBeBehind(t *testing.T) {
+	now, key := time.Now(), ecKey(t)
+	secret := &corev1.Secret{ObjectMeta: named("ns", "legacy", "uid"), Data: map[string][]byte{}}
+	legacy, err := tokens(t, key, &now).ForSecret(account(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := secret.DeepCopy()
+	filled.Data["token"] = []byte(legacy)
+	before := account()
+	before.UID = "of one that was deleted"
+	known := Live(fake.NewClientset(before, secret))
+	current := Live(fake.NewClientset(account(), filled))
+	tk, err := New(Config{Issuer: issuer, Signer: key, Known: known, Current: current, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, token := range map[string]string{"a Secret filled just now": legacy, "an account made again": issue(t, tk, authenticationv1.TokenRequestSpec{}).Status.Token} {
+		if _, ok, err := tk.AuthenticateToken(context.Background(), token); !ok {
+			t.Errorf("the token of %s is refused: %v", name, err)
+		}
+	}
+}
+
 func TestCachedAsksForWhatItDoesNotKnow(t *testing.T) {
 	client := fake.NewClientset(world()...)
 	factory := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
