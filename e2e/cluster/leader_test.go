@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
+	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 )
 
@@ -28,7 +29,7 @@ func replicaSet(name string, replicas int32) *appsv1.ReplicaSet {
 // makes waits until a ReplicaSet has its Pods, and returns how many were made for it.
 func makes(t *testing.T, client kubernetes.Interface, rs *appsv1.ReplicaSet) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Limit)
 	defer cancel()
 	pods, err := client.CoreV1().Pods("default").Watch(ctx, metav1.ListOptions{LabelSelector: "app=" + rs.Name})
 	if err != nil {
