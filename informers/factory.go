@@ -32,7 +32,7 @@ type factory struct {
 	all     map[reflect.Type]cache.SharedIndexInformer
 	started map[reflect.Type]bool
 	ended   bool
-	running sync.WaitGroup
+	running guard.Group
 }
 
 // New is a factory whose informers read through client, all namespaces and without resync. transform, unless nil, changes
@@ -73,8 +73,7 @@ func (f *factory) StartWithContext(ctx context.Context) {
 			continue
 		}
 		f.started[kind] = true
-		f.running.Add(1)
-		guard.GoThen("informer", func() error { i.RunWithContext(ctx); return nil }, func(error) { f.running.Done() })
+		f.running.Keep(ctx, "informer", i.RunWithContext)
 	}
 }
 

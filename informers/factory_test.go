@@ -86,16 +86,35 @@ func TestWaitingEndsWithItsContextAndSaysSo(t *testing.T) {
 	})
 }
 
-// panics is an informer whose run ends at once.
-type panics struct{ cache.SharedIndexInformer }
+// panicsOnce is an informer whose first run does not begin.
+type panicsOnce struct {
+	cache.SharedIndexInformer
+	runs int
+}
 
-func (panics) RunWithContext(context.Context) { panic("informer") }
+func (p *panicsOnce) RunWithContext(ctx context.Context) {
+	if p.runs++; p.runs == 1 {
+		panic("informer")
+	}
+	p.SharedIndexInformer.RunWithContext(ctx)
+}
 
-func TestAnInformersPanicIsContained(t *testing.T) {
-	f := New(nil, nil)
-	f.InformerFor(&corev1.Node{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer { return panics{} })
-	f.StartWithContext(t.Context())
-	f.Shutdown() // waits for it
+func TestAnInformerThatPanicsIsRunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		f := New(nil, nil)
+		f.InformerFor(&corev1.Node{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+			list := listing(&corev1.NodeList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}})
+			return &panicsOnce{SharedIndexInformer: cache.NewSharedIndexInformer(list, &corev1.Node{}, 0, cache.Indexers{})}
+		})
+		f.StartWithContext(ctx)
+		if r := f.WaitForCacheSyncWithContext(ctx); r.Err != nil {
+			t.Errorf("waited for Nodes: %+v", r)
+		}
+		cancel()
+		f.Shutdown()
+	})
 }
 
 func TestEveryGroupHasItsFirstVersion(t *testing.T) {
