@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"net"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,9 +56,20 @@ func TestNamespaceGoesWhileANodeDoesNotMeasure(t *testing.T) {
 			AbsPath("/apis/metrics.k8s.io/v1beta1/namespaces/" + ns + "/pods").DoRaw(t.Context())
 		return string(answer), err
 	}
-	first := make(chan error, 1)
-	go func() { _, err := metrics(); first <- err }()
+	first, heard := make(chan error, 1), make(chan struct{})
+	go func() { // until the server knows of the Pod there is nothing to ask about
+		for {
+			_, err := metrics()
+			select {
+			case <-heard:
+				first <- err
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
 	held := await.Receive(t, asked, "the kubelet is asked")
+	close(heard)
 	defer held.Close()
 	doomed := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
 	if err := admin.Delete(t.Context(), doomed); err != nil {
