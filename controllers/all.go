@@ -96,6 +96,9 @@ type Config struct {
 	// ClusterDomain ends the names of Services.
 	ClusterDomain string
 
+	// NoLocalStorage is that no volumes are made in directories of nodes.
+	NoLocalStorage bool
+
 	// NodeMonitorGrace is how long a Node may be silent before it is unreachable; zero means 50 seconds.
 	NodeMonitorGrace time.Duration
 	// NodeStartupGrace is the same for a Node that has not reported yet; zero means 60 seconds.
@@ -319,6 +322,9 @@ func registerAutoscaler(k kit) error {
 }
 
 func registerLocalStorage(k kit) error {
+	if k.NoLocalStorage {
+		return nil
+	}
 	clientset, err := k.clientset()
 	if err != nil {
 		return err

@@ -7,10 +7,13 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 )
 
+// DefaultClassAnnotation marks a class with "true".
+const DefaultClassAnnotation = "storageclass.kubernetes.io/is-default-class"
+
 // IsDefaultClass reports whether a class is marked to be that of claims that say nothing.
 // https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass
 func IsDefaultClass(c *storagev1.StorageClass) bool {
-	return c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
+	return c.Annotations[DefaultClassAnnotation] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
 }
 
 // DefaultClass is the newest of the classes that are marked as default, of those of the same age the first by name; nil if there is none.

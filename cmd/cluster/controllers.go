@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/kubernetes"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/cmd/part"
 	"github.com/coracle-k8s/coracle/controllers"
 	"github.com/coracle-k8s/coracle/controllers/scheduler"
@@ -57,6 +59,7 @@ func (c *Cluster) runControllers(ctx context.Context) error {
 		SigningCert: c.keys.CA.CertPEM, SigningKey: c.keys.CA.KeyPEM,
 		SigningLifetime: c.options.SigningDuration, APIServerHosts: c.keys.ServingHosts, ClusterDomain: c.options.ClusterDomain,
 		NodeMonitorGrace: c.options.NodeMonitorGrace,
+		NoLocalStorage:   slices.Contains(c.options.Disable, volume.LocalStorage),
 	})
 	if err != nil {
 		return fmt.Errorf("registering controllers: %w", err)

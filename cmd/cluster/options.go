@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/coracle-k8s/coracle/apis/bootstrap"
+	"github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
@@ -65,6 +66,8 @@ type Options struct {
 	ResolvConf string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
+	// LocalStorageDir holds this node's local volumes; storage in DataDir unless set.
+	LocalStorageDir string
 
 	// ClusterCIDR and ServiceCIDR are the addresses of Pods and Services.
 	ClusterCIDR, ServiceCIDR string
@@ -140,6 +143,9 @@ func (o *Options) Complete() error {
 	}
 	if o.KubeletPort < 1 || o.KubeletPort > 65535 {
 		return fmt.Errorf("--kubelet-port: %d is not a port (1-65535)", o.KubeletPort)
+	}
+	if err := node.CheckStorageDir(o.LocalStorageDir); err != nil {
+		return err
 	}
 	if !filepath.IsAbs(o.CgroupRoot) {
 		return fmt.Errorf("--cgroup-root: %q does not begin with /", o.CgroupRoot)
@@ -278,7 +284,12 @@ func (o *Options) checkDurations() error {
 }
 
 // Parts are what can be left out by name.
-func Parts() []string { return []string{server.MetricsServer} }
+func Parts() []string { return []string{volume.LocalStorage, server.MetricsServer} }
+
+// On are the parts that are not left out.
+func (o *Options) On() []string {
+	return slices.DeleteFunc(Parts(), func(name string) bool { return slices.Contains(o.Disable, name) })
+}
 
 func (o *Options) checkNames() error {
 	for _, name := range o.Disable {

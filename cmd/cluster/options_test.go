@@ -47,7 +47,8 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		{"pressure that ends before it begins", Options{EvictionTransition: -time.Second}, "--eviction-pressure-transition-period"},
 		{"a sysctl of the whole machine", Options{UnsafeSysctls: []string{"vm.swappiness"}}, "--allowed-unsafe-sysctls"},
 		{"a part that is none", Options{Disable: []string{"metrics-server", "servicelb"}}, `--disable: there is no part "servicelb"`},
-		{"a part", Options{Disable: []string{"metrics-server"}}, ""},
+		{"parts", Options{Disable: []string{"metrics-server", "local-storage"}}, ""},
+		{"a relative directory of volumes", Options{LocalStorageDir: "volumes"}, "--local-storage-dir"},
 		{"certificates that are over", Options{SigningDuration: -time.Hour}, "--cluster-signing-duration"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -71,4 +71,5 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.DurationVar(&o.EvictionTransition, "eviction-pressure-transition-period", eviction.Transition, "How long the node says that it is short of something when it is no more")
 	f.StringSliceVar(&o.UnsafeSysctls, "allowed-unsafe-sysctls", nil, "Kernel parameters that Pods of this node may set besides the safe ones: names, or prefixes that end in *")
 	f.StringVar(&o.ResolvConf, "resolv-conf", "", "Resolver configuration that Pods inherit; the machine's own, or that of systemd-resolved behind it, unless set")
+	f.StringVar(&o.LocalStorageDir, "local-storage-dir", "", "Where this node's local volumes are (default: storage in the data directory)")
 }

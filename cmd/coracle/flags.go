@@ -32,6 +32,7 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.DurationVar(&o.EvictionTransition, "eviction-pressure-transition-period", eviction.Transition, "How long the node says that it is short of something when it is no more")
 	f.StringSliceVar(&o.UnsafeSysctls, "allowed-unsafe-sysctls", nil, "Kernel parameters that Pods of this node may set besides the safe ones: names, or prefixes that end in *")
 	f.StringVar(&o.ResolvConf, "resolv-conf", "", "Resolver configuration that Pods inherit; the machine's own, or that of systemd-resolved behind it, unless set")
+	f.StringVar(&o.LocalStorageDir, "local-storage-dir", "", "Where this node's local volumes are (default: storage in the data directory)")
 	f.StringVar(&o.ClusterCIDR, "cluster-cidr", "10.244.0.0/16", "Addresses of Pods")
 	f.VarPF((*negated)(&o.NodesBringCIDRs), "allocate-node-cidrs", "", "Give each node its part of --cluster-cidr; false where who makes nodes does").NoOptDefVal = "true"
 	f.IntVar(&o.NodeCIDRMaskSize, "node-cidr-mask-size", 24, "Length of the prefix of a node's part")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -50,6 +51,13 @@ func serverStatus(ctx context.Context, o cluster.Options, pid int, out io.Writer
 		return false, err
 	}
 	fmt.Fprintf(out, "API         %s\n", config.Host)
+	if on := o.On(); len(on) > 0 {
+		fmt.Fprintf(out, "on          %s\n", strings.Join(on, ", "))
+	}
+	if !o.ControlPlaneOnly {
+		n := o.Node()
+		fmt.Fprintf(out, "volumes     %s\n", n.StorageDir())
+	}
 	if len(o.EtcdServers) == 0 {
 		etcd := &Etcd{o.DataDir}
 		if s, err := etcd.usage(ctx); err == nil && s.Problem != "" {
@@ -65,7 +73,7 @@ func serverStatus(ctx context.Context, o cluster.Options, pid int, out io.Writer
 }
 
 func agentStatus(ctx context.Context, o agent.Options, pid int, out io.Writer) (bool, error) {
-	fmt.Fprintf(out, "agent       process %d\nAPI         %s\nnode        %s, %s\n", pid, o.Server, o.Name, o.IP)
+	fmt.Fprintf(out, "agent       process %d\nAPI         %s\nnode        %s, %s\nvolumes     %s\n", pid, o.Server, o.Name, o.IP, o.StorageDir())
 	if err := agent.CheckReady(ctx, o); err != nil {
 		fmt.Fprintf(out, "not usable: %v\n", err)
 		return false, nil

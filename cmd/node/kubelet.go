@@ -44,7 +44,7 @@ func (n *Node) runKubelet(ctx context.Context) error {
 func (n *Node) kubeletConfig(api *API) kubelet.Config {
 	o, core := n.options, api.Informers.Core().V1()
 	classes := api.Informers.Node().V1().RuntimeClasses().Lister()
-	local := localvolumes.NewKeeper(filepath.Join(o.DataDir, "storage"))
+	local := localvolumes.NewKeeper(o.StorageDir())
 	local.Sweep() // of what was deleted before
 	return kubelet.Config{
 		NodeName: o.Name, NodeIPs: []netip.Addr{netip.MustParseAddr(o.IP)}, Client: api.Client,

@@ -42,6 +42,8 @@ type Options struct {
 	ResolvConf string
 	// KubeletPort is where the kubelet serves; 10250 unless set.
 	KubeletPort int
+	// LocalStorageDir holds the node's local volumes; storage in DataDir unless set.
+	LocalStorageDir string
 }
 
 // Complete fills in what is not set, but for the address, and checks the whole. The error is one line that names the flag.
@@ -57,6 +59,9 @@ func (o *Options) Complete() (err error) {
 	}
 	if !filepath.IsAbs(o.CgroupRoot) {
 		return fmt.Errorf("--cgroup-root: %q does not begin with /", o.CgroupRoot)
+	}
+	if err := CheckStorageDir(o.LocalStorageDir); err != nil {
+		return err
 	}
 	if o.KubeletPort == 0 {
 		o.KubeletPort = 10250
@@ -95,6 +100,22 @@ func CheckName(name string) error {
 		return fmt.Errorf("--node-name: %q: %s", name, errs[0])
 	}
 	return nil
+}
+
+// CheckStorageDir says in a line that names the flag why volumes cannot be kept in a directory.
+func CheckStorageDir(dir string) error {
+	if dir != "" && (!filepath.IsAbs(dir) || filepath.Clean(dir) == "/") {
+		return fmt.Errorf("--local-storage-dir: %q is not the path of a directory, like /srv/volumes", dir)
+	}
+	return nil
+}
+
+// StorageDir holds the node's local volumes.
+func (o *Options) StorageDir() string {
+	if o.LocalStorageDir != "" {
+		return filepath.Clean(o.LocalStorageDir)
+	}
+	return filepath.Join(o.DataDir, "storage")
 }
 
 // User is whom a node's requests to the API server come from.

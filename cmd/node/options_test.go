@@ -19,6 +19,7 @@ func TestOptionsRefuseWhatCannotWork(t *testing.T) {
 		"an IPv6 address":               {Options{Name: "n", IP: "2001:db8::1"}, "--node-ip"},
 		"a sysctl of the whole machine": {Options{Name: "n", UnsafeSysctls: []string{"kernel.shm*", "vm.swappiness"}}, "--allowed-unsafe-sysctls"},
 		"a relative cgroup":             {Options{Name: "n", CgroupRoot: "pods"}, "--cgroup-root"},
+		"volumes in the root":           {Options{Name: "n", LocalStorageDir: "/."}, "--local-storage-dir"},
 		"a port too high":               {Options{Name: "n", KubeletPort: 65536}, "--kubelet-port"},
 	} {
 		t.Run(name, func(t *testing.T) {

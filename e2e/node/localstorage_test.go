@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestLocalVolumesAreMadeAndDeleted: a claim of a class that the process serves binds for its first Pod, keeps what the Pod wrote for
-// the next, and takes it along when it goes.
+// TestLocalVolumesAreMadeAndDeleted: a claim that says nothing of a class binds for its first Pod, keeps what the Pod wrote for the next,
+// and takes it along when it goes.
 func TestLocalVolumesAreMadeAndDeleted(t *testing.T) {
 	m := newMachine(t)
 	m.up(t)
@@ -29,9 +29,7 @@ func TestLocalVolumesAreMadeAndDeleted(t *testing.T) {
 		m.kubectl(t, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/"+name, "--timeout=90s")
 	}
 	apply(`
-{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: local}, provisioner: coracle.io/local, volumeBindingMode: WaitForFirstConsumer}
----
-{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {storageClassName: local, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}`)
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}`)
 	pod("writes", "echo kept > /v/file")
 	pod("reads", "grep kept /v/file")
 	path := m.kubectl(t, "get", "pv", "-o", "jsonpath={.items[0].spec.local.path}")

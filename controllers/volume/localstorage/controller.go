@@ -50,13 +50,14 @@ type controller struct {
 	nodes    Nodes
 }
 
-// Register puts the controller on the manager. It wakes for claims that are its, and volumes that it made. A request names a claim, or
-// with an empty namespace a volume.
+// Register puts the controller on the manager. It wakes for claims that are its, volumes that it made, and a cluster that it has made no
+// class for. A request names a claim, with an empty namespace a volume, or with an empty name nothing but the cluster.
 func Register(mgr manager.Manager, c client.Client, recorder events.EventRecorder, nodes Nodes) error {
 	r := &controller{client: c, recorder: recorder, nodes: nodes}
 	return loop.WithRetries(mgr, Name, workers, firstRetry, lastRetry).
 		For(&corev1.PersistentVolumeClaim{}, loop.Only(loop.Where(asked))).
-		Watches(&corev1.PersistentVolume{}, loop.ToRequests(itself), loop.Only(loop.Where(ours))).
+		Watches(&corev1.PersistentVolume{}, loop.ToRequests(requestOf), loop.Only(loop.Where(ours))).
+		Watches(&corev1.Namespace{}, loop.ToRequests(requestOf), loop.Only(loop.Where(undecided))).
 		Complete(loop.Contained(Name, r))
 }
 
@@ -68,13 +69,19 @@ func ours(v *corev1.PersistentVolume) bool {
 	return v.Annotations[volume.AnnDynamicallyProvisioned] == api.LocalProvisioner && slices.Contains(v.Finalizers, api.LocalFinalizer)
 }
 
-func itself(_ context.Context, o client.Object) []reconcile.Request {
+func requestOf(_ context.Context, o client.Object) []reconcile.Request {
+	if _, is := o.(*corev1.Namespace); is {
+		return []reconcile.Request{loop.Request(o.GetName(), "")}
+	}
 	return []reconcile.Request{loop.Request("", o.GetName())}
 }
 
 // Reconcile implements reconcile.Reconciler.
 func (r *controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	if request.Namespace == "" {
+	switch {
+	case request.Name == "":
+		return reconcile.Result{}, r.decideClass(ctx)
+	case request.Namespace == "":
 		return reconcile.Result{}, r.endVolume(ctx, request.Name)
 	}
 	var claim corev1.PersistentVolumeClaim
