@@ -78,6 +78,7 @@ func (c *Cluster) serverConfig(listener net.Listener) (server.Config, error) {
 		Disabled:         o.Disable,
 
 		EncryptionConfigFile: o.EncryptionConfigFile,
+		AdmissionConfigFile:  o.AdmissionConfigFile,
 	}
 	if o.UI {
 		config.Page = view.Page()

@@ -104,6 +104,9 @@ type Options struct {
 	EtcdSnapshotKeep     int
 	EtcdSnapshotDir      string
 
+	// AdmissionConfigFile tells admission plugins what to do; each has its defaults unless set.
+	AdmissionConfigFile string
+
 	// The keys that several servers on one etcd share. Made in the data directory unless set.
 	CACertFile, CAKeyFile string
 	ServiceAccountKeyFile string

@@ -58,6 +58,7 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.StringVar(&o.ServiceAccountKeyFile, "service-account-key-file", "", "Key that signs service account tokens (default: made in the data directory)")
 	f.StringVar(&o.EncryptionKeyFile, "encryption-key-file", "", "Key that encrypts Secrets at rest (default: made in the data directory)")
 	f.StringVar(&o.EncryptionConfigFile, "encryption-provider-config", "", "An EncryptionConfiguration, instead of --encryption-key-file")
+	f.StringVar(&o.AdmissionConfigFile, "admission-control-config-file", "", "An AdmissionConfiguration: what admission plugins are told, and folders with policies and webhooks that are no objects")
 }
 
 // values are what flags are set to. None of the server's is a secret: those are in files.

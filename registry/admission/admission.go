@@ -5,7 +5,6 @@ package admission
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -45,6 +44,10 @@ type Config struct {
 	Mapper meta.RESTMapper
 	// Services finds webhooks that are Services.
 	Services webhook.ServiceResolver
+	// ConfigFile is an AdmissionConfiguration (apiserver.config.k8s.io/v1): what plugins are told, each in its own kind. Unless it is set
+	// each has its defaults. Manifests read the files of directories that it names.
+	ConfigFile string
+	Manifests  *initializer.ManifestLoaders
 
 	Features featuregate.FeatureGate
 	Version  compatibility.EffectiveVersion
@@ -68,6 +71,7 @@ func New(c Config) (admission.Interface, error) {
 		give(func(p initializer.WantsExcludedAdmissionResources) {
 			p.SetExcludedAdmissionResources(admissionregistration.Reviews())
 		}),
+		give(func(p initializer.WantsManifestLoaders) { p.SetManifestLoaders(c.Manifests) }),
 	}
 	plugins := admission.NewPlugins()
 	var names []string
@@ -75,11 +79,15 @@ func New(c Config) (admission.Interface, error) {
 		if e.register != nil {
 			e.register(plugins)
 		} else {
-			plugins.Register(e.name, func(io.Reader) (admission.Interface, error) { return e.new() })
+			plugins.Register(e.name, e.new)
 		}
 		names = append(names, e.name)
 	}
-	chain, err := plugins.NewFromPlugins(names, noConfiguration{}, initializers, admission.DecoratorFunc(func(p admission.Interface, name string) admission.Interface {
+	told, err := readConfiguration(c.ConfigFile, names)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := plugins.NewFromPlugins(names, told, initializers, admission.DecoratorFunc(func(p admission.Interface, name string) admission.Interface {
 		return metrics.WithControllerMetrics(c.sparing(p, name), name)
 	}))
 	if err != nil {
@@ -87,11 +95,6 @@ func New(c Config) (admission.Interface, error) {
 	}
 	return metrics.WithStepMetrics(chain), nil
 }
-
-// noConfiguration is the library's configuration of plugins: each has its defaults.
-type noConfiguration struct{}
-
-func (noConfiguration) ConfigFor(string) (io.Reader, error) { return nil, nil }
 
 // give gives plugins that are a W what the library's own initializers do not have.
 func give[W any](f func(plugin W)) admission.PluginInitializer { return initialize[W](f) }

@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"io"
+
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
 	mutatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/mutating"
@@ -27,26 +29,28 @@ import (
 	"github.com/coracle-k8s/coracle/registry/admission/storageprotection"
 )
 
-// entry is a plugin of ours (new) or of the library (register).
+// entry is a plugin of ours (new), which is told its part of the configuration or nil, or of the library (register).
 type entry struct {
 	name     string
-	new      func() (admission.Interface, error)
+	new      func(told io.Reader) (admission.Interface, error)
 	register func(*admission.Plugins)
 }
 
 // order is the one list of plugins: those that upstream has on by default, in its order. Mutating ones all run before
 // validating ones; policies, webhooks and quota come last of theirs.
 func order(c Config) []entry {
-	ok := func(p admission.Interface) func() (admission.Interface, error) {
-		return func() (admission.Interface, error) { return p, nil }
+	ok := func(p admission.Interface) func(io.Reader) (admission.Interface, error) {
+		return func(io.Reader) (admission.Interface, error) { return p, nil }
 	}
 	return []entry{
 		{name: lifecycle.PluginName, register: lifecycle.Register},
 		{name: "LimitRanger", new: ok(limitranger.New(c.Informers))},
-		{name: "ServiceAccount", new: func() (admission.Interface, error) { return serviceaccount.New(c.Informers, c.Client) }},
+		{name: "ServiceAccount", new: func(io.Reader) (admission.Interface, error) { return serviceaccount.New(c.Informers, c.Client) }},
 		{name: "NodeRestriction", new: ok(noderestriction.New(c.Informers, c.Authorizer))},
 		{name: "TaintNodesByCondition", new: ok(nodetaint.New())},
-		{name: "PodSecurity", new: func() (admission.Interface, error) { return podsecurity.New(c.Informers, c.Client) }},
+		{name: "PodSecurity", new: func(told io.Reader) (admission.Interface, error) {
+			return podsecurity.New(c.Informers, c.Client, told)
+		}},
 		{name: "Priority", new: ok(priority.New(c.Informers))},
 		{name: "DefaultTolerationSeconds", new: ok(defaulttolerationseconds.New())},
 		{name: "DefaultStorageClass", new: ok(defaultstorageclass.New(c.Informers))},

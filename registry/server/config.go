@@ -45,6 +45,9 @@ type Config struct {
 	EncryptionKey        []byte
 	EncryptionConfigFile string
 
+	// AdmissionConfigFile is an upstream AdmissionConfiguration: what admission plugins are told. Without it each has its defaults.
+	AdmissionConfigFile string
+
 	// Kubelet has the credentials of this server at kubelets, and whom it trusts there (exec, logs, proxy). Nil: it reaches none.
 	Kubelet http.RoundTripper
 	// OpenAPI holds prebuilt documents, as package generated/openapi describes. Nil: server-side apply does not work either.

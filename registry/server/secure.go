@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/coracle-k8s/coracle/registry/admission"
+	"github.com/coracle-k8s/coracle/registry/admissionregistration"
 	"github.com/coracle-k8s/coracle/registry/authn"
 	"github.com/coracle-k8s/coracle/registry/authn/serviceaccount"
 	"github.com/coracle-k8s/coracle/registry/authz"
@@ -87,6 +88,7 @@ func (s *Server) admit() error {
 		Exempt:     func(u user.Info) bool { return u == s.self },
 		Authorizer: s.authorizer, Services: s.resolver(), Mapper: s.mapper, Features: s.generic.FeatureGate, Version: s.generic.EffectiveVersion,
 		ServerID: s.generic.APIServerID, Drained: s.generic.DrainedNotify(),
+		ConfigFile: s.config.AdmissionConfigFile, Manifests: admissionregistration.Manifests(),
 	})
 	return err
 }

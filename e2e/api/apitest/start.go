@@ -43,6 +43,16 @@ func StartIn(t testing.TB, dir string, changes ...func(*server.Config)) (r *Runn
 	}
 }
 
+// Refused starts a server that must not start, and returns why it does not.
+func Refused(t testing.TB, changes ...func(*server.Config)) error {
+	t.Helper()
+	_, end, err := begin(t.TempDir(), changes...)
+	if err == nil {
+		t.Fatal("the server starts:", end())
+	}
+	return err
+}
+
 // begin returns when the server is ready.
 func begin(dir string, changes ...func(*server.Config)) (r *Running, end func() error, err error) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	library "k8s.io/pod-security-admission/admission"
 	"k8s.io/pod-security-admission/admission/api/load"
+	"k8s.io/pod-security-admission/admission/api/validation"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/metrics"
 	"k8s.io/pod-security-admission/policy"
@@ -26,11 +28,15 @@ import (
 	"github.com/coracle-k8s/coracle/registry/admission/plugin"
 )
 
-// New makes the plugin. Namespaces without labels are unrestricted.
-func New(factory informers.SharedInformerFactory, client kubernetes.Interface) (admission.Interface, error) {
-	configuration, err := load.LoadFromData(nil)
+// New makes the plugin. What namespaces without labels may, and who is exempt, is told by a PodSecurityConfiguration; without one they are
+// unrestricted.
+func New(factory informers.SharedInformerFactory, client kubernetes.Interface, told io.Reader) (admission.Interface, error) {
+	configuration, err := load.LoadFromReader(told)
 	if err != nil {
-		return nil, fmt.Errorf("loading the defaults of pod security: %w", err)
+		return nil, fmt.Errorf("loading the configuration of PodSecurity: %w", err)
+	}
+	if errs := validation.ValidatePodSecurityConfiguration(configuration); len(errs) > 0 {
+		return nil, fmt.Errorf("configuration of PodSecurity: %w", errs.ToAggregate())
 	}
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestNamespacesLabelIsEnforced(t *testing.T) {
 			"pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/warn": "baseline"}}},
 	)
 	factory := informers.NewSharedInformerFactory(client, 0)
-	p, err := New(factory, client)
+	p, err := New(factory, client, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
