@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +44,8 @@ func NewLedger() *Ledger {
 }
 
 // Ask returns what directories held, and when. Those that cannot be measured are left out, and those that were never measured and take
-// longer than a moment. All others that the ledger knew of are forgotten.
+// longer than a moment. Others that the ledger knew of are forgotten as soon as they would have to be measured again: who asks for something
+// else does not make it forget.
 func (l *Ledger) Ask(ctx context.Context, dirs []string) map[string]Usage {
 	if round := l.begin(dirs, time.Now()); round != nil {
 		timer := time.NewTimer(patience)
@@ -70,18 +72,26 @@ func (l *Ledger) begin(dirs []string, now time.Time) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := make(map[string]entry, len(dirs))
-	var stale []string
+	for dir, e := range l.known {
+		if now.Before(e.until) {
+			known[dir] = e
+		}
+	}
+	stale := false
 	for _, dir := range dirs {
 		e, ok := l.known[dir]
 		if ok {
 			known[dir] = e
 		}
 		if !now.Before(e.until) {
-			stale = append(stale, dir)
+			stale = true
+			if !slices.Contains(l.asked, dir) {
+				l.asked = append(l.asked, dir)
+			}
 		}
 	}
-	l.known, l.asked = known, stale
-	if len(stale) > 0 && l.round == nil {
+	l.known = known
+	if stale && l.round == nil {
 		l.round = make(chan struct{})
 		l.wake <- struct{}{} // has room: a round ends after it was taken
 	}

@@ -118,6 +118,7 @@ func TestWhatCannotBeMeasuredIsLeftOut(t *testing.T) {
 		if w.count["none"] != 2 || w.count["broken"] != 1 {
 			t.Errorf("walked %v: what is not there may be soon, what is broken stays so", w.count)
 		}
+		time.Sleep(keepFor)
 		l.Ask(t.Context(), nil)
 		if len(l.known) != 0 {
 			t.Errorf("knows of %v still", l.known)
@@ -139,6 +140,31 @@ func TestAPanicIsOfOneDirectory(t *testing.T) {
 				t.Errorf("got %v, want that of a", got)
 			}
 			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestWhoAsksForSomethingElseIsNotInTheWay(t *testing.T) {
+	withLedger(t, map[string]time.Duration{"slow": time.Second}, func(t *testing.T, l *Ledger, w *walks) {
+		first := make(chan map[string]Usage)
+		go func() { first <- l.Ask(t.Context(), []string{"slow", "a"}) }()
+		synctest.Wait()
+		l.Ask(t.Context(), []string{"b"})
+		if got := <-first; len(got) != 2 {
+			t.Errorf("who asked first got %v", got)
+		}
+		for range 5 {
+			time.Sleep(5 * time.Second)
+			l.Ask(t.Context(), []string{"a"})
+			l.Ask(t.Context(), []string{"b"})
+		}
+		if w.count["a"] != 1 || w.count["b"] != 1 {
+			t.Errorf("walked %v within a minute", w.count)
+		}
+		time.Sleep(time.Hour)
+		l.Ask(t.Context(), []string{"a"})
+		if len(l.known) != 1 {
+			t.Errorf("knows %v, of which nobody has asked for an hour", l.known)
 		}
 	})
 }
