@@ -2,6 +2,7 @@ package probes
 
 import (
 	"net/http"
+	"time"
 
 	"k8s.io/component-base/metrics"
 )
@@ -10,6 +11,7 @@ import (
 type counts struct {
 	registry metrics.KubeRegistry
 	total    *metrics.CounterVec
+	duration *metrics.HistogramVec
 }
 
 func newCounts() *counts {
@@ -18,8 +20,13 @@ func newCounts() *counts {
 		Name:           "probe_total",
 		Help:           "Cumulative number of a liveness, readiness or startup probe for a container by result.",
 		StabilityLevel: metrics.BETA,
-	}, []string{"probe_type", "result", "container", "pod", "namespace", "pod_uid"})}
-	c.registry.MustRegister(c.total)
+	}, []string{"probe_type", "result", "container", "pod", "namespace", "pod_uid"}), duration: metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Subsystem:      "prober",
+		Name:           "probe_duration_seconds",
+		Help:           "Duration in seconds for a probe response.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"probe_type", "container", "pod", "namespace"})}
+	c.registry.MustRegister(c.total, c.duration)
 	return c
 }
 
@@ -38,12 +45,21 @@ func (c *counts) labels(t Target, kind Kind, result string) map[string]string {
 	}
 }
 
-func (c *counts) count(t Target, kind Kind, outcome Outcome) {
+func (c *counts) count(t Target, kind Kind, outcome Outcome, took time.Duration) {
 	c.total.With(c.labels(t, kind, results[outcome])).Inc()
+	if outcome == Unhealthy {
+		return // as upstream: a probe that timed out took as long as it may
+	}
+	c.duration.With(durationLabels(t, kind)).Observe(took.Seconds())
+}
+
+func durationLabels(t Target, kind Kind) map[string]string {
+	return map[string]string{"probe_type": string(kind), "container": t.Container.Name, "pod": t.Pod.Name, "namespace": t.Pod.Namespace}
 }
 
 func (c *counts) forget(t Target, kind Kind) {
 	for _, result := range []string{"successful", "failed", "unknown"} {
 		c.total.Delete(c.labels(t, kind, result))
 	}
+	c.duration.Delete(durationLabels(t, kind))
 }

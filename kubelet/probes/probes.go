@@ -262,15 +262,17 @@ func (p *Probes) askDue(ctx context.Context, asking *guard.Group) time.Duration 
 func (p *Probes) ask(ctx context.Context, q *probe, t Target) {
 	timeout := time.Duration(max(q.spec.TimeoutSeconds, 1)) * time.Second
 	limited, cancel := context.WithTimeout(ctx, timeout)
+	began := time.Now()
 	outcome, output := p.check(limited, t, q.spec)
 	cancel()
+	took := time.Since(began)
 	if ctx.Err() != nil {
 		return
 	}
 	p.mu.Lock()
 	dropped := q.dropped
 	if !dropped {
-		p.counts.count(t, q.key.kind, outcome)
+		p.counts.count(t, q.key.kind, outcome, took)
 	}
 	p.mu.Unlock()
 	if dropped {
