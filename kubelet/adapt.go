@@ -18,7 +18,7 @@ import (
 // newImages pulls images for Pods.
 func (k *Kubelet) newImages(p *parts) pods.Images {
 	return puller{images.NewPuller(images.Config{
-		Service: p.images, Secret: k.Objects.Secret, Rights: p.rights, Used: p.collector.Used,
+		Service: p.images, Secret: k.Objects.Secret, Rights: p.rights, Used: p.collector.Used, Pulled: p.metrics.Pulled,
 		Event: func(about *corev1.ObjectReference, eventType, reason, message string) {
 			p.recorder.Event(about, eventType, reason, message)
 		},

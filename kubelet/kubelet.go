@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/pkg/apparmor"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,6 +32,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
 	"github.com/coracle-k8s/coracle/kubelet/images"
 	"github.com/coracle-k8s/coracle/kubelet/logs"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 	"github.com/coracle-k8s/coracle/kubelet/node"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
@@ -92,6 +94,10 @@ type Config struct {
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	ClientCA    *x509.CertPool
 	ServerUser  string
+	// ClientExpires is when the certificate ends that the kubelet proves itself with to the API server; nil where it needs none.
+	ClientExpires func() time.Time
+	// ProcessMetrics are those of the process that nobody else would tell of, on a machine without an API server; may be nil.
+	ProcessMetrics prometheus.Gatherer
 
 	// LocalVolumes makes and deletes volumes of class local; nil if this node has none.
 	LocalVolumes http.Handler
@@ -175,6 +181,7 @@ func (k *Kubelet) Ready() <-chan struct{} { return k.ready }
 
 // parts are the subsystems of a kubelet that runs.
 type parts struct {
+	metrics *metrics.Metrics
 	runtime cri.RuntimeService
 	images  cri.ImageManagerService
 	// imagesDir is on the images' file system, where that is known. The evictor's alone.
@@ -256,7 +263,7 @@ func (k *Kubelet) podsDir() string { return filepath.Join(k.RootDir, "pods") }
 
 // assemble connects to the runtime and wires the subsystems.
 func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
-	p := &parts{recorder: k.Recorder}
+	p := &parts{recorder: k.Recorder, metrics: metrics.New(k.NodeName)}
 	closeAll, err := k.connect(ctx, p)
 	if err != nil {
 		return nil, nil, err
@@ -308,6 +315,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		},
 	})
 	p.status = status.NewWriter(k.Client)
+	p.status.Metrics = p.metrics
 	changed := func(uid types.UID) { p.pods.RuntimeChanged(uid) }
 	p.probes = probes.New(probes.NewChecker(p.runtime), k.ips()[0], k.reportProbe(p), changed)
 	puller := k.newImages(p)
@@ -326,19 +334,19 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 			}
 			return nil
 		},
-		Image: volumeImages(puller),
+		Image: volumeImages(puller, p.metrics),
 		Event: func(pod *corev1.Pod, reason, message string) {
 			p.recorder.Event(pods.Reference(pod, nil), corev1.EventTypeWarning, reason, message)
 		},
 	})
 	p.pods = pods.New(pods.Config{
 		NodeName: k.NodeName, HostIPs: k.ips(), Client: k.Client, Recorder: p.recorder, Runtime: p.runtime,
-		Images: puller, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: p.groups, Probes: p.probes,
+		Images: puller, ImageUser: imageUser(p.images), Volumes: p.volumes, Resources: timedGroups{p.groups, p.metrics}, Probes: p.probes,
 		Objects: k.Objects, Status: p.status, Services: k.services, ServicesSynced: k.Services.HasSynced, Node: p.node.Latest,
 		Admission:      &admission.Node{Sysctls: k.sysctls, Pressure: func(kind corev1.NodeConditionType) bool { return p.evictor.Pressure(kind) }, AppArmor: apparmor.HostSupports},
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf, ResolvConfBehind: k.resolvConfBehind,
-		PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
+		Metrics: p.metrics, PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
 		SeccompDir: filepath.Join(k.RootDir, "seccomp"), SandboxSeccomp: k.SandboxSeccomp,
 	})
 	p.evictor = k.newEvictor(ctx, p)

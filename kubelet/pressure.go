@@ -23,8 +23,9 @@ import (
 func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 	return eviction.New(eviction.Node{
 		Thresholds: k.thresholds, Transition: k.EvictionTransition, Measure: func() (eviction.Measures, error) { return k.measure(ctx, p) },
-		Pods:  p.pods.Active,
-		Usage: func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
+		Evicted: p.metrics.Evicted,
+		Pods:    p.pods.Active,
+		Usage:   func(ctx context.Context) (map[types.UID]eviction.Usage, error) { return usage(ctx, p) },
 		VolumeUsage: func(ctx context.Context, pod types.UID, v *corev1.Volume) (disk.Usage, error) {
 			return disk.Of(ctx, p.volumes.Dir(pod, v))
 		},
@@ -44,7 +45,7 @@ func (k *Kubelet) newEvictor(ctx context.Context, p *parts) *eviction.Evictor {
 // newCollector removes images that nobody uses.
 func (k *Kubelet) newCollector(p *parts) *images.Collector {
 	return images.NewCollector(images.CollectorConfig{
-		Images: p.images, Runtime: p.runtime,
+		Images: p.images, Runtime: p.runtime, Removed: p.metrics.ImageRemoved,
 		Mounted: func() []string { return mountedImages(p.pods.Active()) },
 		Event: func(eventType, reason, message string) {
 			p.recorder.Event(k.nodeRef(), eventType, reason, message)

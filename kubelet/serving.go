@@ -3,10 +3,11 @@ package kubelet
 import (
 	"context"
 
-	"k8s.io/component-base/metrics/legacyregistry"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coracle-k8s/coracle/guard"
 	"github.com/coracle-k8s/coracle/kubelet/disk"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 	"github.com/coracle-k8s/coracle/kubelet/server"
 )
 
@@ -22,13 +23,22 @@ func (k *Kubelet) serve(ctx context.Context, p *parts) error {
 	defer group.Wait()
 	defer cancel()
 	group.Keep(ctx, "ledger of disks", held.ledger.Run)
+	p.metrics.OnScrape(func() metrics.Figures { return k.figures(ctx, p, held) })
 	return server.New(server.Config{
 		Address: k.Address, Port: k.Port, Certificate: k.Certificate, ClientCA: k.ClientCA, ServerUser: k.ServerUser,
-		NodeName: k.NodeName, MaxPods: k.MaxPods, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Streams: k.Streams, Metrics: legacyregistry.Handler(), ProbeMetrics: p.probes.Metrics(),
+		NodeName: k.NodeName, MaxPods: k.MaxPods, Client: k.Client, Pods: p.pods, Runtime: p.runtime, Images: p.images, Streams: k.Streams,
+		Metrics: p.metrics.Handler(k.processMetrics()...), ProbeMetrics: p.probes.Metrics(), Cadvisor: k.cadvisor(p, held), Count: p.metrics.Request,
 		RootDir: k.RootDir, Storage: held.of, LocalVolumes: k.LocalVolumes,
 		Threads: func() (limit, running int64, err error) {
 			m, err := measurePIDs("/proc")
 			return m.Total, m.Total - m.Available, err
 		},
 	}).Run(ctx)
+}
+
+func (k *Kubelet) processMetrics() []prometheus.Gatherer {
+	if k.ProcessMetrics == nil {
+		return nil
+	}
+	return []prometheus.Gatherer{k.ProcessMetrics}
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
 	"github.com/coracle-k8s/coracle/kubelet/probes"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
@@ -31,15 +32,17 @@ func (k *Kubelet) connect(ctx context.Context, p *parts) (closeAll func(), err e
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the container runtime: %w", err)
 	}
-	whole := runtime.NewWhole(service)
+	whole := runtime.NewWhole(p.metrics.Runtime(service))
 	p.runtime = whole
 	if k.Sweep != nil {
 		p.sweeper = newSweeper(whole, k.Sweep)
 	}
-	if p.images, err = remote.NewRemoteImageService(ctx, socketURL(k.ImageEndpoint), connectTimeout, nil, false); err != nil {
+	images, err := remote.NewRemoteImageService(ctx, socketURL(k.ImageEndpoint), connectTimeout, nil, false)
+	if err != nil {
 		_ = p.runtime.Close(ctx) // the first error says it all
 		return nil, fmt.Errorf("connecting to the container runtime: %w", err)
 	}
+	p.images = p.metrics.Images(images)
 	return func() {
 		// Nothing is lost with a connection: requests have ended by now.
 		_ = p.runtime.Close(context.WithoutCancel(ctx))
@@ -96,11 +99,12 @@ func imageUser(images cri.ImageManagerService) func(context.Context, string) (*i
 	}
 }
 
-func volumeImages(images pods.Images) func(context.Context, *corev1.Pod, *corev1.ImageVolumeSource) (*runtimeapi.ImageSpec, error) {
+func volumeImages(images pods.Images, metrics *metrics.Metrics) func(context.Context, *corev1.Pod, *corev1.ImageVolumeSource) (*runtimeapi.ImageSpec, error) {
 	return func(ctx context.Context, pod *corev1.Pod, source *corev1.ImageVolumeSource) (*runtimeapi.ImageSpec, error) {
 		ref, err := images.Ensure(ctx, pods.ImageRequest{
 			Pod: pod, Image: source.Reference, Policy: source.PullPolicy, About: pods.Reference(pod, nil),
 		})
+		metrics.ImageVolume(err)
 		if err != nil {
 			return nil, err
 		}

@@ -106,6 +106,7 @@ func (a *Agent) connect(ctx context.Context) (*node.API, error) {
 	a.api = &node.API{
 		Client: client, Informers: newInformers(client, proxy, a.options.Name), Objects: objects.NewWatched(ctx, client), Cluster: facts,
 		Certificate: a.identity.serving.get, ClientCA: trusted, ServerUser: pki.KubeletClientUser,
+		ClientExpires: a.identity.expires, ProcessMetrics: part.Metrics(),
 	}
 	return a.api, nil
 }

@@ -65,6 +65,14 @@ func (id *identity) asProxy() *tls.Certificate {
 	return id.client.current.Load()
 }
 
+// expires is when the node's certificate as a client ends.
+func (id *identity) expires() time.Time {
+	if c := id.client.current.Load(); c != nil {
+		return c.Leaf.NotAfter
+	}
+	return time.Time{}
+}
+
 // unusable says why the identity cannot be used without joining, or nothing.
 func (id *identity) unusable(now time.Time) string {
 	c := id.client.current.Load()

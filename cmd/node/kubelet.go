@@ -10,7 +10,6 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/localvolumes"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
-	"github.com/coracle-k8s/coracle/kubelet/status"
 )
 
 func (n *Node) runKubelet(ctx context.Context) error {
@@ -32,7 +31,6 @@ func (n *Node) runKubelet(ctx context.Context) error {
 		defer streams.Close()
 		config.Streams = streams
 	}
-	status.RegisterMetrics()
 	k, err := kubelet.New(config)
 	if err != nil {
 		return err
@@ -53,6 +51,7 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		Objects:      api.Objects, RuntimeEndpoint: o.runtimeEndpoint(), SandboxSeccomp: o.sandboxSeccomp(), CgroupRoot: o.CgroupRoot,
 		ClusterDNS: []netip.Addr{api.Cluster.DNS}, ClusterDomain: api.Cluster.Domain, Port: int32(o.KubeletPort),
 		Certificate: api.Certificate, ClientCA: api.ClientCA, ServerUser: api.ServerUser,
+		ClientExpires: api.ClientExpires, ProcessMetrics: api.ProcessMetrics,
 		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, EvictionTransition: o.EvictionTransition, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
 		// Beside the images, so that records and images are of one another.
 		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"), Sweep: o.sweep(), LocalVolumes: local,

@@ -7,7 +7,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"sync"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 
@@ -31,6 +33,10 @@ type API struct {
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	ClientCA    *x509.CertPool
 	ServerUser  string
+	// ClientExpires is when the certificate ends by which Client is known; nil where that needs none.
+	ClientExpires func() time.Time
+	// ProcessMetrics are those of the process that the kubelet has to tell of, as nobody else does; nil where there is an API server.
+	ProcessMetrics prometheus.Gatherer
 }
 
 // Node is this machine's part in a cluster.

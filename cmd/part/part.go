@@ -4,10 +4,13 @@ package part
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
@@ -104,4 +107,12 @@ func Expose(collectors []prometheus.Collector) (hide func()) {
 			registry.Unregister(c)
 		}
 	}
+}
+
+// Metrics are this program's own of the process: parts that were run again, panics that were contained.
+func Metrics() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		all, err := legacyregistry.DefaultGatherer.Gather()
+		return slices.DeleteFunc(all, func(f *dto.MetricFamily) bool { return !strings.HasPrefix(f.GetName(), "coracle_") }), err
+	})
 }

@@ -68,6 +68,8 @@ type Node struct {
 	FreeDisk func(ctx context.Context) error
 	// Evict ends a Pod.
 	Evict func(pod types.UID, verdict status.Verdict)
+	// Evicted is told of each, with the signal that it went for; may be nil.
+	Evicted func(signal string)
 	// Short is told of what the node begins to run short of; may be nil.
 	Short func(of corev1.ResourceName)
 }
@@ -164,8 +166,16 @@ func (e *Evictor) look(ctx context.Context, now time.Time) error {
 	if victim := pick(pods, usage, needs[0].of); victim != nil {
 		e.evicted = now
 		e.Evict(victim.UID, verdict(needs[0], victim, usage[victim.UID]))
+		e.told(needs[0].name)
 	}
 	return nil
+}
+
+// told tells of an eviction.
+func (e *Evictor) told(signal string) {
+	if e.Evicted != nil {
+		e.Evicted(signal)
+	}
 }
 
 // usage is what Pods use of what the node needs.
@@ -208,6 +218,7 @@ func (e *Evictor) remember(needs []need, now time.Time) (begun []corev1.Resource
 // need is something that the node runs short of.
 type need struct {
 	signal
+	name      string
 	available string
 	threshold string
 }

@@ -51,8 +51,9 @@ func (e *Evictor) checkLimits(ctx context.Context) {
 			if err != nil {
 				return err
 			}
-			if message := exceeded(pod, held); message != "" {
+			if signal, message := exceeded(pod, held); message != "" {
 				e.Evict(pod.UID, status.Verdict{Reason: reason, Message: message, Warning: true, Immediate: true})
+				e.told(signal)
 			}
 			return nil
 		})
@@ -63,28 +64,27 @@ func (e *Evictor) checkLimits(ctx context.Context) {
 }
 
 // exceeded says which of its limits a Pod exceeds, "" for none.
-func exceeded(pod *corev1.Pod, h held) string {
+func exceeded(pod *corev1.Pod, h held) (signal, message string) {
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
 		if limit := sizeLimit(v); limit > 0 && h.volumes[v.Name].Bytes > limit {
-			return fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
+			return "emptydirfs.limit", fmt.Sprintf("Usage of EmptyDir volume %q exceeds the limit %q. ", v.Name, v.EmptyDir.SizeLimit.String())
 		}
 	}
 	if !hasDiskLimit(pod) {
-		return ""
+		return "", ""
 	}
 	limits := core.ResourceLimits(pod)
 	if limit := limits[corev1.ResourceEphemeralStorage]; h.total().Bytes > limit.Value() {
-		return fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
+		return "ephemeralpodfs.limit", fmt.Sprintf("Pod ephemeral local storage usage exceeds the total limit of containers %s. ", limit.String())
 	}
-	message := ""
 	core.Containers(&pod.Spec, func(c *corev1.Container) bool {
 		if limit := c.Resources.Limits.StorageEphemeral(); !limit.IsZero() && h.containers[c.Name].Total().Bytes > limit.Value() {
 			message = fmt.Sprintf("Container %s exceeded its local ephemeral storage limit %q. ", c.Name, limit.String())
 		}
 		return message == ""
 	})
-	return message
+	return "ephemeralcontainerfs.limit", message
 }
 
 // hasDiskLimit says whether the Pod's containers are limited in what they hold on disk.

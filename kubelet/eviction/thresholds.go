@@ -106,7 +106,7 @@ func (t Threshold) need(m Measures) (need, bool) {
 	if measured.Total == 0 || measured.Available >= least {
 		return need{}, false
 	}
-	return need{signal: s, available: s.amount(measured.Available), threshold: s.amount(least)}, true
+	return need{signal: s, name: t.Signal, available: s.amount(measured.Available), threshold: s.amount(least)}, true
 }
 
 // needsOf are what the node is short of, each thing once, memory first: its lack does most harm.

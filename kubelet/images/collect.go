@@ -26,6 +26,8 @@ type CollectorConfig struct {
 	Thresholds Thresholds
 	// Mounted returns the names of images that Pods have as volumes; may be nil.
 	Mounted func() []string
+	// Removed is told of each image that was removed; may be nil.
+	Removed func()
 	// Event tells the node's owner what happens; may be nil.
 	Event func(eventType, reason, message string)
 }
@@ -178,6 +180,9 @@ func (c *Collector) remove(ctx context.Context, now time.Time, bytes int64) (fre
 		delete(c.used, i.Id)
 		c.mu.Unlock()
 		freed += int64(i.Size)
+		if c.Removed != nil {
+			c.Removed()
+		}
 	}
 	return freed, young, errors.Join(failed...)
 }

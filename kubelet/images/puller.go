@@ -67,6 +67,9 @@ type Config struct {
 	Rights *Rights
 	// Used is told of each image that a container is about to use, by its ID; may be nil.
 	Used func(id string)
+	// Pulled is told of each image that was pulled: how long that took, with the wait for a turn, and its size, 0 if it is not known; may
+	// be nil.
+	Pulled func(took time.Duration, bytes uint64)
 }
 
 // Puller makes sure that images are on the node, for many Pods at once.
@@ -218,6 +221,9 @@ func (p *Puller) pull(ctx context.Context, spec *runtimeapi.ImageSpec, r Request
 	var size uint64
 	if s, err := p.Service.ImageStatus(ctx, &runtimeapi.ImageSpec{Image: id}, false); err == nil && s.Image != nil {
 		size = s.Image.Size
+	}
+	if p.Pulled != nil {
+		p.Pulled(time.Since(began), size)
 	}
 	p.event(r, corev1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.",
 		r.Image, time.Since(turn).Truncate(time.Millisecond), time.Since(began).Truncate(time.Millisecond), size))

@@ -39,6 +39,7 @@ func (w *worker) admit(ctx context.Context, f facts) *status.Verdict {
 		}
 	}
 	if refusal != nil {
+		w.Metrics.Rejected(refusal.Reason)
 		return &status.Verdict{Warning: true, Reason: refusal.Reason, Message: "Pod was rejected: " + refusal.Message}
 	}
 	w.record(ctx)
@@ -57,6 +58,9 @@ func (w *worker) weigh(pod *corev1.Pod, node *corev1.Node) *admission.Refusal {
 	}
 	if refusal != nil && len(victims) == 0 {
 		return refusal
+	}
+	if len(victims) > 0 {
+		w.Metrics.Preempted(string(slices.Min(slices.Collect(maps.Keys(refusal.Lacks)))))
 	}
 	leaving := w.preempt(victims)
 	w.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 )
 
 // batch is actions under way.
@@ -42,8 +43,12 @@ func (w *worker) act(ctx context.Context, f facts, p plan, b *batch) (again time
 		}
 		return p.wake, false, nil
 	}
+	began := time.Now()
 	if p.done {
 		gone, err = w.conclude(ctx, f)
+		if gone && err == nil {
+			w.Metrics.Worked(metrics.Terminated, began)
+		}
 		return p.wake, gone, err
 	}
 	due, left := w.due(f, p)
@@ -93,6 +98,7 @@ func (w *worker) begin(ctx context.Context, f facts, actions []action, finishing
 // carryOut takes one action after the other. Without a sandbox nothing more can be done; a container that could not be stopped is not
 // started; nothing else that fails holds up the rest.
 func (w *worker) carryOut(ctx context.Context, f facts, actions []action) {
+	defer w.Metrics.Worked(kindOf(actions), time.Now())
 	run := &run{worker: w, pod: f.pod, observed: f.runtime}
 	unstopped := map[string]bool{}
 	for _, a := range actions {
@@ -115,6 +121,16 @@ func (w *worker) carryOut(ctx context.Context, f facts, actions []action) {
 			unstopped[a.spec.Name] = true
 		}
 	}
+}
+
+// kindOf is what actions are counted as.
+func kindOf(actions []action) string {
+	for _, a := range actions {
+		if _, is := a.(startSandbox); is {
+			return metrics.Create
+		}
+	}
+	return metrics.Update
 }
 
 // tried remembers how an action ended.

@@ -11,6 +11,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/coracle-k8s/coracle/kubelet/admission"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -120,6 +121,8 @@ type Config struct {
 	PodsDir string
 	// SeccompDir holds seccomp profiles that Pods name.
 	SeccompDir string
+	// Metrics count what the workers do; may be nil.
+	Metrics *metrics.Metrics
 	// SandboxSeccomp is the seccomp profile of sandboxes of the default runtime, a file; the runtime's own default where empty.
 	SandboxSeccomp string
 }

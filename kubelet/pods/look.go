@@ -20,7 +20,10 @@ const relistEvery = 5 * time.Minute
 
 // watch keeps the workers informed of what happens in the runtime until ctx ends.
 func (m *Manager) watch(ctx context.Context) {
-	runtime.Watch(ctx, m.Runtime, func() { m.look(ctx, true) }, m.changed)
+	runtime.Watch(ctx, m.Runtime, func() {
+		m.Metrics.EventStream()
+		m.look(ctx, true)
+	}, m.changed)
 }
 
 // relist looks for what events did not tell until ctx ends.
@@ -62,6 +65,7 @@ func (m *Manager) changed(c runtime.Change) {
 // look asks the runtime what it holds. The workers of Pods that are not as they were last seen look closer, or all do; what no known Pod
 // accounts for gets a worker.
 func (m *Manager) look(ctx context.Context, all bool) {
+	began := time.Now()
 	listed, err := m.observer.List(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -78,6 +82,8 @@ func (m *Manager) look(ctx context.Context, all bool) {
 	refs = append(refs, m.leftBehind()...)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.Metrics.Relisted(began, m.relisted)
+	m.relisted = began
 	for uid, w := range m.workers {
 		if all || !w.lastSeen().Is(held[uid]) {
 			w.poke()
@@ -89,6 +95,7 @@ func (m *Manager) look(ctx context.Context, all bool) {
 		}
 		w := newWorker(m, orphan(ref))
 		w.removed = true
+		m.Metrics.Orphan()
 		m.workers[ref.UID] = w
 		m.start(w)
 	}

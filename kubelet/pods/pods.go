@@ -33,6 +33,8 @@ type Manager struct {
 	ctx     context.Context
 	workers map[types.UID]*worker
 	running guard.Group
+	// relisted is when the runtime was last asked for all that it holds.
+	relisted time.Time
 }
 
 // New returns a manager that does nothing yet.
@@ -77,6 +79,7 @@ func (m *Manager) Update(pod *corev1.Pod) {
 		return
 	}
 	w.setPod(pod, false)
+	w.hasHeard(pod, time.Now())
 }
 
 // Delete tells that the API has a Pod no more.
@@ -151,6 +154,27 @@ func (m *Manager) Active() []*corev1.Pod {
 		if pod, removed := w.current(); !removed && !core.PodTerminal(pod) {
 			list = append(list, pod)
 		}
+	}
+	return list
+}
+
+// Seen is a Pod, and what the runtime was last seen to hold of it: both shared, read only.
+type Seen struct {
+	Pod     *corev1.Pod
+	Runtime *runtime.Pod
+	// Removed says that the API has it no more.
+	Removed bool
+}
+
+// Seen returns all Pods that are worked on, those that the API has no more, too.
+func (m *Manager) Seen() []Seen {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Seen, 0, len(m.workers))
+	for _, w := range m.workers {
+		w.mu.Lock()
+		list = append(list, Seen{Pod: w.pod, Runtime: w.seen, Removed: w.removed})
+		w.mu.Unlock()
 	}
 	return list
 }

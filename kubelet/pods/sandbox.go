@@ -131,6 +131,7 @@ func (r *run) startSandbox(ctx context.Context, a startSandbox) error {
 		return err
 	}
 	id, err := r.Runtime.RunPodSandbox(ctx, r.sandbox, handler)
+	r.Metrics.SandboxStarted(err, r.userNS != nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			r.event(r.pod, nil, corev1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: %v", err)

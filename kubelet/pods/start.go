@@ -22,6 +22,7 @@ func (r *run) startContainer(ctx context.Context, a startContainer) error {
 	err := r.present(ctx)
 	if err == nil {
 		err = r.start(ctx, a)
+		r.Metrics.ContainerStarted(kindOfContainer(r.pod, a.spec.Name), reasonOf(err))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,9 +41,11 @@ func (r *run) startContainer(ctx context.Context, a startContainer) error {
 
 func (r *run) start(ctx context.Context, a startContainer) error {
 	c := a.spec
+	began := time.Now()
 	image, err := r.Images.Ensure(ctx, ImageRequest{
 		Pod: r.pod, Image: c.Image, Policy: c.ImagePullPolicy, Sandbox: r.sandbox, About: Reference(r.pod, c),
 	})
+	r.waitedForImage(time.Since(began))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/apis/core"
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/status"
 )
@@ -50,13 +51,14 @@ type worker struct {
 	granted       map[string]corev1.ResourceRequirements
 	recalled      bool
 	resizeFailure string
+	startup       startup
 }
 
 func newWorker(m *Manager, pod *corev1.Pod) *worker {
 	w := &worker{
 		Manager: m, uid: pod.UID, pod: pod, wake: make(chan struct{}, 1), seen: &runtime.Pod{UID: pod.UID},
 		failures: map[string]status.Waiting{}, told: map[string]string{}, actuated: map[string]corev1.ResourceRequirements{}, hooked: map[string]bool{}, hooking: map[string]bool{},
-		down: map[string]bool{}, pauses: pauses{},
+		down: map[string]bool{}, pauses: pauses{}, startup: newStartup(pod, time.Now()),
 	}
 	w.poke()
 	return w
@@ -118,6 +120,7 @@ func (w *worker) run(ctx context.Context) {
 	ctx = klog.NewContext(ctx, klog.FromContext(ctx).WithValues("pod", klog.KObj(w.pod), "uid", w.uid))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	w.Metrics.WorkerStarted(len(w.pod.Spec.Containers), w.startup.seen)
 	retry := time.Duration(0)
 	for {
 		select {
@@ -156,6 +159,7 @@ func (w *worker) run(ctx context.Context) {
 
 // step is one round: observe, decide, report, act.
 func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err error) {
+	began := time.Now()
 	w.mu.Lock()
 	earlier := w.seen
 	w.mu.Unlock()
@@ -188,7 +192,11 @@ func (w *worker) step(ctx context.Context) (again time.Duration, gone bool, err 
 	if !f.removed {
 		w.report(f, p, pending)
 	}
-	return w.act(ctx, f, p, underWay)
+	again, gone, err = w.act(ctx, f, p, underWay)
+	if err == nil && !gone && w.underWay() == nil {
+		w.Metrics.Worked(metrics.Sync, began)
+	}
+	return again, gone, err
 }
 
 func (w *worker) facts(observed *runtime.Pod) facts {
@@ -287,7 +295,7 @@ func (w *worker) report(f facts, p plan, pending *corev1.PodCondition) {
 	maps.Copy(waiting, p.waiting)
 	actuated, failure := maps.Clone(w.actuated), w.resizeFailure
 	w.mu.Unlock()
-	w.Status.Set(f.pod, status.Render(status.Input{
+	rendered := status.Render(status.Input{
 		Pod: f.pod, Old: f.old, Runtime: w.outward(f.runtime), RuntimeName: w.RuntimeName,
 		Probes: func(id string) status.Probes {
 			startup, readiness, _ := w.Probes.Findings(id)
@@ -296,7 +304,9 @@ func (w *worker) report(f facts, p plan, pending *corev1.PodCondition) {
 		Waiting: waiting, Actuated: actuated, RecursiveReadOnly: w.RecursiveReadOnly, HostIPs: w.HostIPs,
 		QOS: core.QOSClass(f.pod), Finishing: p.finishing, Done: p.done, Verdict: p.verdict, Now: f.now, RestartsAll: p.restartsAll,
 		Resize: resizeConditions(f, p, pending, failure),
-	}))
+	})
+	w.hasReported(f.old.Phase, rendered.Phase)
+	w.Status.Set(f.pod, rendered)
 }
 
 // graceSeconds is how long a Pod's containers have to stop.

@@ -149,6 +149,18 @@ func (g *Cgroups) List() []types.UID {
 	return uids
 }
 
+// Path is where a Pod's cgroup is, "" where it has none.
+func (g *Cgroups) Path(uid types.UID) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pods[uid]
+}
+
+// Above are the cgroups that those of all Pods are in.
+func (g *Cgroups) Above() []string {
+	return []string{g.root, filepath.Join(g.root, "burstable"), filepath.Join(g.root, "besteffort")}
+}
+
 // RemoveAll ends everything in all Pods' cgroups and removes them, kubepods with them. Idempotent.
 func (g *Cgroups) RemoveAll() error {
 	if err := destroy(g.root); err != nil {

@@ -108,7 +108,7 @@ func (d *disks) addTo(out *statsapi.PodStats, running []*runtimeapi.ContainerSta
 				continue
 			}
 			out.VolumeStats = append(out.VolumeStats, statsapi.VolumeStats{
-				Name: v.Name, PVCRef: claimOf(pod, v), FsStats: *onFileSystem(used.Usage, used.Space),
+				Name: v.Name, PVCRef: ClaimOf(pod, v), FsStats: *onFileSystem(used.Usage, used.Space),
 			})
 			if core.LocalEphemeral(v) {
 				total = total.Plus(used.Usage)
@@ -124,8 +124,8 @@ func LastSeen(f *runtimeapi.FilesystemUsage) disk.Usage {
 	return disk.Usage{Bytes: int64(f.GetUsedBytes().GetValue()), Inodes: int64(f.GetInodesUsed().GetValue()), At: time.Unix(0, f.GetTimestamp())}
 }
 
-// claimOf is the claim behind a volume, nil for none.
-func claimOf(pod *corev1.Pod, v *corev1.Volume) *statsapi.PVCReference {
+// ClaimOf is the claim behind a volume, nil for none.
+func ClaimOf(pod *corev1.Pod, v *corev1.Volume) *statsapi.PVCReference {
 	switch {
 	case v.PersistentVolumeClaim != nil:
 		return &statsapi.PVCReference{Namespace: pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName}

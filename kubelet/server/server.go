@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -54,8 +55,10 @@ type Config struct {
 	Images  cri.ImageManagerService
 	// Streams run commands and reach ports; nil where the runtime's own server has to.
 	Streams Streams
-	// Metrics serves the process's metrics, ProbeMetrics those of probes; nil for none.
-	Metrics, ProbeMetrics http.Handler
+	// Metrics serves the kubelet's metrics, ProbeMetrics those of probes, Cadvisor those of what control groups use; nil for none.
+	Metrics, ProbeMetrics, Cadvisor http.Handler
+	// Count counts a request of a path's kind until what it returns is called; may be nil.
+	Count func(method, path string) (end func())
 	// LocalVolumes makes (PUT) and deletes (DELETE) the volume that the path value name names; nil if the node has none.
 	LocalVolumes http.Handler
 	// RootDir is on the file system whose use is reported.
@@ -132,7 +135,7 @@ func (w logWriter) Write(p []byte) (int, error) {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, rights []string, f http.HandlerFunc) {
-		mux.Handle(pattern, s.access.guard(rights, f))
+		mux.Handle(pattern, s.counted(pattern, s.access.guard(rights, f)))
 	}
 	mux.HandleFunc("GET /healthz", healthy)
 	handle("GET /healthz/{check}", []string{"healthz", "proxy"}, healthy)
@@ -156,13 +159,27 @@ func (s *Server) Handler() http.Handler {
 	handle("GET /metrics", []string{"metrics", "proxy"}, serveOr404(s.Metrics))
 	handle("GET /metrics/resource", []string{"metrics", "proxy"}, s.resourceMetrics)
 	handle("GET /metrics/probes", []string{"metrics", "proxy"}, serveOr404(s.ProbeMetrics))
-	handle("GET /metrics/cadvisor", []string{"metrics", "proxy"}, s.cadvisor)
+	handle("GET /metrics/cadvisor", []string{"metrics", "proxy"}, serveOr404(s.Cadvisor))
 	handle("GET /logs/", []string{"log", "proxy"}, s.logs)
 	for _, method := range []string{"PUT", "DELETE"} {
 		handle(method+" /local-volumes/{name}", []string{"proxy"}, serveOr404(s.LocalVolumes))
 	}
-	mux.Handle("/", s.access.guard([]string{"proxy"}, http.NotFound))
+	mux.Handle("/", s.counted("GET /other", s.access.guard([]string{"proxy"}, http.NotFound)))
 	return mux
+}
+
+// counted counts the requests of a pattern by its kind: the path until the first that differs from request to request.
+func (s *Server) counted(pattern string, next http.Handler) http.Handler {
+	if s.Count == nil {
+		return next
+	}
+	_, path, _ := strings.Cut(pattern, "/")
+	path, _, _ = strings.Cut(path, "/{")
+	path = strings.TrimSuffix(path, "/")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.Count(r.Method, path)()
+		next.ServeHTTP(w, r)
+	})
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) {

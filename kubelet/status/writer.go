@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 )
 
 const (
@@ -31,6 +32,9 @@ const (
 // Writer brings Pods' statuses to the API: each Pod's in order, the newest only, and only what differs from what
 // the API holds.
 type Writer struct {
+	// Metrics count what becomes of statuses; may be nil.
+	Metrics *metrics.Metrics
+
 	client kubernetes.Interface
 	slots  chan struct{}
 
@@ -44,6 +48,7 @@ type entry struct {
 	base    *corev1.Pod // what the API holds, as far as is known
 	want    corev1.PodStatus
 	dirty   bool
+	since   time.Time // when it became dirty, zero where nothing is to be written
 	writing bool
 	idle    chan struct{} // closed when nothing is left to write
 }
@@ -86,13 +91,16 @@ func (w *Writer) Set(pod *corev1.Pod, status corev1.PodStatus) {
 	} else if newer(pod, e.base) {
 		e.base = pod
 	}
-	countTerminations(&e.want, &status)
+	countTerminations(&e.want, &status, w.Metrics.ContainerEnded)
 	e.want = status
 	if !differs(e.base, status) && !e.writing {
-		e.dirty = false
+		e.dirty, e.since = false, time.Time{}
 		return
 	}
 	e.dirty = true
+	if e.since.IsZero() {
+		e.since = time.Now()
+	}
 	w.start(pod.UID, e)
 }
 
@@ -156,7 +164,7 @@ func (w *Writer) drain(ctx context.Context, uid types.UID, e *entry) {
 			return
 		}
 		e.dirty = false
-		base, want := e.base, e.want
+		base, want, since := e.base, e.want, e.since
 		w.mu.Unlock()
 
 		var result *corev1.Pod
@@ -170,6 +178,12 @@ func (w *Writer) drain(ctx context.Context, uid types.UID, e *entry) {
 			delay = firstRetry
 			if newer(result, e.base) {
 				e.base = result
+			}
+			if !e.dirty {
+				e.since = time.Time{}
+			}
+			if result != base {
+				w.Metrics.StatusWritten(since)
 			}
 		case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
 			// The Pod is gone, or another of its name has taken its place.

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/component-base/metrics/testutil"
+
+	"github.com/coracle-k8s/coracle/kubelet/metrics"
 )
 
 func written(t *testing.T, client *fake.Clientset) corev1.PodStatus {
@@ -96,15 +99,7 @@ func TestTerminationsAreCountedOnce(t *testing.T) {
 		}}}}
 	}
 	running := corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}}
-	RegisterMetrics()
-	counted := func() float64 {
-		n, err := testutil.GetCounterMetricValue(terminated.WithLabelValues("container", "139", "Error"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	before := counted()
+	w.Metrics = metrics.New("n")
 	p := &corev1.Pod{}
 	p.UID = "u"
 	for _, s := range []corev1.PodStatus{running, ended(139), ended(139), running, ended(139)} {
@@ -114,7 +109,11 @@ func TestTerminationsAreCountedOnce(t *testing.T) {
 	reported := p.DeepCopy()
 	reported.UID, reported.Status = "v", ended(139)
 	w.Set(reported, ended(139))
-	if n := counted() - before; n != 2 {
-		t.Errorf("%v terminations counted, want 2", n)
+	const want = `# HELP kubelet_terminated_containers_total [ALPHA] Cumulative number of container terminations.
+# TYPE kubelet_terminated_containers_total counter
+kubelet_terminated_containers_total{container_type="container",exit_code="139",reason="Error"} 2
+`
+	if err := testutil.GatherAndCompare(w.Metrics.Gatherer(), strings.NewReader(want), "kubelet_terminated_containers_total"); err != nil {
+		t.Error(err)
 	}
 }

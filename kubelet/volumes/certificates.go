@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -45,10 +46,55 @@ type certificate struct {
 	key, chain       []byte // PEM; none before the first is issued
 	renewAt, expires time.Time
 	asked            *asked
-	// refused is the signer's no, which is final.
+	// refused is the signer's no, which is final, and denied whether that was before anything was made.
 	refused error
+	denied  bool
+	// shown is what is told of it to anybody.
+	shown atomic.Pointer[shown]
 	// toldOverdue and toldExpired say what there was an Event about already.
 	toldOverdue, toldExpired bool
+}
+
+// shown is what is known of a certificate.
+type shown struct {
+	signer                  string
+	issued, refused, denied bool
+	renewAt, expires        time.Time
+}
+
+// state is upstream's word for how a certificate is.
+func (s *shown) state(now time.Time) string {
+	switch {
+	case s.denied:
+		return "denied"
+	case s.refused:
+		return "failed"
+	case !s.issued:
+		return "not_yet_issued"
+	case passed(s.expires, now):
+		return "expired"
+	case passed(s.renewAt.Add(overdueAfter), now):
+		return "overdue_for_refresh"
+	}
+	return "fresh"
+}
+
+// CertificateKind is a signer's certificates that are in one state.
+type CertificateKind struct{ Signer, State string }
+
+// Certificates counts the certificates of Pods.
+func (v *Volumes) Certificates(now time.Time) map[CertificateKind]int {
+	counts := map[CertificateKind]int{}
+	v.certificates.mu.Lock()
+	defer v.certificates.mu.Unlock()
+	for _, places := range v.certificates.known {
+		for _, c := range places {
+			if s := c.shown.Load(); s != nil {
+				counts[CertificateKind{s.signer, s.state(now)}]++
+			}
+		}
+	}
+	return counts
 }
 
 // asked is a request that has no answer yet.
@@ -82,6 +128,7 @@ func (c *certificates) forget(pod types.UID) {
 // get returns a certificate. stale says why it could not be renewed though it was due: it is valid still.
 func (c *certificates) get(ctx context.Context, pod *corev1.Pod, place string, source *corev1.PodCertificateProjection) (have *certificate, stale, err error) {
 	have = c.of(pod.UID, place)
+	defer have.show(source.SignerName)
 	now := time.Now()
 	if have.chain != nil && !passed(have.renewAt, now) {
 		return have, nil, nil
@@ -207,11 +254,19 @@ func (have *certificate) take(request *certificatesv1.PodCertificateRequest) {
 		have.expires = request.Status.NotAfter.Time
 		have.toldOverdue, have.toldExpired = false, false
 	case certificatesv1.PodCertificateRequestConditionTypeDenied:
+		have.denied = true
 		have.refused = fmt.Errorf("PodCertificateRequest was permanently denied: reason=%q message=%q", verdict.Reason, verdict.Message)
 	case certificatesv1.PodCertificateRequestConditionTypeFailed:
 		have.refused = fmt.Errorf("PodCertificateRequest was permanently failed: reason=%q message=%q", verdict.Reason, verdict.Message)
 	}
 	have.asked = nil
+}
+
+// show tells how the certificate is now.
+func (have *certificate) show(signer string) {
+	have.shown.Store(&shown{
+		signer: signer, issued: have.chain != nil, refused: have.refused != nil, denied: have.denied, renewAt: have.renewAt, expires: have.expires,
+	})
 }
 
 // cleaned are the certificates without what may be between them.

@@ -255,3 +255,19 @@ func TestOverdueCertificatesAreToldOfOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestStatesOfCertificates(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for want, s := range map[string]shown{
+		"not_yet_issued":      {},
+		"denied":              {denied: true, refused: true},
+		"failed":              {refused: true},
+		"fresh":               {issued: true, renewAt: now.Add(-time.Minute), expires: now.Add(time.Hour)},
+		"overdue_for_refresh": {issued: true, renewAt: now.Add(-time.Hour), expires: now.Add(time.Hour)},
+		"expired":             {issued: true, renewAt: now.Add(-2 * time.Hour), expires: now.Add(-time.Hour)},
+	} {
+		if got := s.state(now); got != want {
+			t.Errorf("%+v is %s, want %s", s, got, want)
+		}
+	}
+}
