@@ -5,6 +5,7 @@ package pods
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,18 +146,21 @@ func (m *Manager) Pods() []*corev1.Pod {
 	return list
 }
 
-// Active returns the Pods that have not ended, as the API last gave them: shared, read only.
-func (m *Manager) Active() []*corev1.Pod {
+// Known returns the Pods that the API has, as it last gave them: shared, read only.
+func (m *Manager) Known() []*corev1.Pod {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := make([]*corev1.Pod, 0, len(m.workers))
 	for _, w := range m.workers {
-		if pod, removed := w.current(); !removed && !core.PodTerminal(pod) {
+		if pod, removed := w.current(); !removed {
 			list = append(list, pod)
 		}
 	}
 	return list
 }
+
+// Active returns the Pods that have not ended, as Known does.
+func (m *Manager) Active() []*corev1.Pod { return slices.DeleteFunc(m.Known(), core.PodTerminal) }
 
 // Seen is a Pod, and what the runtime was last seen to hold of it: both shared, read only.
 type Seen struct {

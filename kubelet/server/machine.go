@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	statsapi "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+
+	"github.com/coracle-k8s/coracle/kubelet/meter"
 )
 
 // clockTicks is how many of the kernel's clock ticks, as /proc counts them, are a second.
@@ -54,6 +57,15 @@ func machineUsage() usage {
 	u.memoryAvailable, u.swapAvailable = read["MemAvailable:"], read["SwapFree:"]
 	u.memoryUsed, u.swapUsed = read["MemTotal:"]-u.memoryAvailable, read["SwapTotal:"]-u.swapAvailable
 	return u
+}
+
+// MachineUse is what the machine as a whole has used.
+func MachineUse() (meter.Use, error) {
+	u := machineUsage()
+	if u.cpuNanoseconds == 0 {
+		return meter.Use{}, errors.New("/proc/stat tells nothing of processors")
+	}
+	return meter.Use{CPU: time.Duration(u.cpuNanoseconds), Memory: u.memoryUsed}, nil
 }
 
 // nodeStats are the node's figures of processors and memory.

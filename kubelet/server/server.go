@@ -24,6 +24,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/guard"
+	"github.com/coracle-k8s/coracle/kubelet/history"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 )
 
@@ -59,6 +60,8 @@ type Config struct {
 	Metrics, ProbeMetrics, Cadvisor http.Handler
 	// Count counts a request of a path's kind until what it returns is called; may be nil.
 	Count func(method, path string) (end func())
+	// History remembers what the node and its Pods used; nil where nobody does.
+	History *history.Recorder
 	// LocalVolumes makes (PUT) and deletes (DELETE) the volume that the path value name names; nil if the node has none.
 	LocalVolumes http.Handler
 	// RootDir is on the file system whose use is reported.
@@ -156,6 +159,9 @@ func (s *Server) Handler() http.Handler {
 	handle("POST /run/{namespace}/{pod}/{container}", []string{"proxy"}, s.run)
 	handle("POST /run/{namespace}/{pod}/{uid}/{container}", []string{"proxy"}, s.run)
 	handle("GET /stats/summary", []string{"stats", "proxy"}, s.summary)
+	if s.History != nil {
+		handle("GET /stats/history", []string{"stats", "proxy"}, s.history)
+	}
 	handle("GET /metrics", []string{"metrics", "proxy"}, serveOr404(s.Metrics))
 	handle("GET /metrics/resource", []string{"metrics", "proxy"}, s.resourceMetrics)
 	handle("GET /metrics/probes", []string{"metrics", "proxy"}, serveOr404(s.ProbeMetrics))
