@@ -63,7 +63,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A kubelet's figures are the exception.
 var (
 	proxied = regexp.MustCompile(`^/api/v1/(namespaces/[^/]+/(pods|services)|nodes)/[^/]+/proxy(/|$)`)
-	figures = regexp.MustCompile(`^/api/v1/nodes/[^/:]+/proxy/stats/summary$`)
+	figures = regexp.MustCompile(`^/api/v1/nodes/[^/:]+/proxy/stats/(summary|history)$`)
 )
 
 // isAPI tells the URLs that are passed on: those of objects, and a few that describe the server.

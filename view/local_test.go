@@ -230,8 +230,9 @@ func TestAnswersCannotActOnThePage(t *testing.T) {
 func TestOnlyTheAPIIsPassedOn(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/api": true, "/api/v1/pods": true, "/apis/apps/v1/deployments": true, "/version": true, "/api/v1/namespaces/a/pods/b/log": true, "/api/v1/namespaces/a/pods/b/exec": true,
-		"/api/v1/nodes/a/proxy/stats/summary": true, "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node": true,
-		"/api/v1/namespaces/a/pods/b/proxy/": false, "/api/v1/namespaces/a/services/http:b:80/proxy/x": false, "/api/v1/nodes/a/proxy/run": false, "/api/v1/nodes/a/proxy": false,
+		"/api/v1/nodes/a/proxy/stats/summary": true, "/api/v1/nodes/a/proxy/stats/history?watch=true": true, "/api/v1/nodes/a/proxy/stats/history/x": false, "/api/v1/nodes/a/proxy/stats/": false,
+		"/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node": true,
+		"/api/v1/namespaces/a/pods/b/proxy/":                          false, "/api/v1/namespaces/a/services/http:b:80/proxy/x": false, "/api/v1/nodes/a/proxy/run": false, "/api/v1/nodes/a/proxy": false,
 		"/api/v1/nodes/a:10250/proxy/stats/summary": false, "/metrics": false, "/debug/pprof": false, "/logs/": false, "/apiextensions": false, "/etc/passwd": false, "/ui/": false,
 		"/api/../metrics": false, "/api//v1": false, "/api/v1/namespaces/a%2F..%2Fb/pods": false,
 	} {

@@ -1,8 +1,8 @@
 // The page's start: words, then who one is, then what there is to see.
 import { render } from "preact";
 import { signal } from "@preact/signals";
-import { forgetFeeds } from "./api/feed";
 import { discover } from "./api/kinds";
+import { forgetAll } from "./api/looked";
 import { hasToken, local, setToken, whenSignedOut } from "./api/transport";
 import { loadWords } from "./i18n";
 import { enterWithKey, learnWhoIAm } from "./session";
@@ -22,7 +22,7 @@ whenSignedOut(() => {
   if (!inside.value) return;
   setToken("");
   inside.value = false;
-  forgetFeeds();
+  forgetAll();
 });
 
 const Root = () => (inside.value ? <App /> : <SignIn done={enter} />);

@@ -1,4 +1,4 @@
-// All streams of a page over one WebSocket. view/streams.go is the other side.
+// All streams of a page over one WebSocket: a browser has six connections to a host without TLS. view/streams.go is the other side.
 import { ApiError, failure, webSocket } from "./transport";
 
 interface Stream {

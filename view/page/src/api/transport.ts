@@ -1,7 +1,5 @@
-// How the page reaches the API: requests, and streams that stay open. Locally a session stands for the user, whose streams share
-// one WebSocket (a browser has six connections to a host without TLS); at a server a bearer token does, and HTTP/2 carries all.
+// How the page reaches the API. Locally a session stands for the user, at a server a bearer token. What stays open is in stream.ts.
 import { Members } from "./members";
-import { openStream } from "./mux";
 
 export const local = document.documentElement.dataset.mode === "local";
 
@@ -83,18 +81,8 @@ export function failure(status: number, body: string): ApiError {
   return new ApiError(status, body.trim().slice(0, 500) || `HTTP ${status}`);
 }
 
-/** Text as it comes, until the server ends it or signal does. Refusals are ApiErrors. */
-export async function* stream(path: string, accept: string, signal: AbortSignal, opened: () => void): AsyncGenerator<string> {
-  if (local) {
-    yield* openStream(path, accept, signal, opened);
-    return;
-  }
-  const response = await request(path, { accept, signal });
-  opened();
-  yield* texts(response);
-}
-
-async function* texts(response: Response): AsyncGenerator<string> {
+/** An answer's text, as it comes. */
+export async function* texts(response: Response): AsyncGenerator<string> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { done, value } = await reader.read();

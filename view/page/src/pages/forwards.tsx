@@ -2,7 +2,8 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { refusal, wish } from "../api/access";
-import { local, request, stream } from "../api/transport";
+import { stream } from "../api/stream";
+import { local, request } from "../api/transport";
 import { t } from "../i18n";
 import { objectLink } from "../route";
 import { Head } from "../ui/app";

@@ -1,6 +1,7 @@
 // What a container says, as it says it. Markup in it is text; colours are left out.
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import { ApiError, stream } from "../api/transport";
+import { stream } from "../api/stream";
+import { ApiError } from "../api/transport";
 import { may, refusal, wish } from "../api/access";
 import { kindOf, pathOf } from "../api/kinds";
 import { t } from "../i18n";

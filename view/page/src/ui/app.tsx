@@ -1,7 +1,7 @@
 // The frame around the pages: where one can go, what is live, and the keys.
 import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { all } from "../api/feed";
+import { lookedAt } from "../api/looked";
 import { kindOf } from "../api/kinds";
 import { local, setToken } from "../api/transport";
 import { t } from "../i18n";
@@ -108,7 +108,7 @@ function Nav({ first, onSearch }: { first: string; onSearch: () => void }) {
 
 /** Whether what is shown is true now, or since when it is not. */
 export function Live() {
-  const states = [...all.value].map((f) => ({ s: f.state.value, p: f.progress.value }));
+  const states = [...lookedAt.value].map((f) => ({ s: f.state.value, p: f.progress.value }));
   const lost = states.filter((x) => x.s.phase === "lost");
   const loading = states.filter((x) => x.s.phase === "loading");
   if (lost.length) {
