@@ -14,3 +14,12 @@ if (missing.length || idle.length) {
   console.error("words without Chinese:", missing, "Chinese of no words:", idle);
   process.exit(1);
 }
+
+// What the editor says in words of its own, but for what it never shows here: a merge that is accepted part by part.
+const theirs = ["commands", "language", "merge", "search", "view"].flatMap((p) => [...readFileSync(join(import.meta.dirname, "node_modules/@codemirror", p, "dist/index.js"), "utf8").matchAll(/\bphrase\((?:view, |[\w.]+ \? "([^"]+)" : )?"([^"]+)"/g)].flatMap((m) => m.slice(1)).filter(Boolean));
+const editor = readFileSync(join(src, "ui/editor.tsx"), "utf8");
+const english = [...new Set(theirs)].filter((w) => !["Accept", "Reject", "Revert this chunk"].includes(w) && !editor.includes(`["${w}", t(`));
+if (english.length) {
+  console.error("the editor's words that are not translated:", english);
+  process.exit(1);
+}

@@ -67,6 +67,8 @@ export async function getList(path: string, ask: Ask, head: (known: any) => void
   for await (const text of texts(response)) members.push(text);
   return members.end();
 }
+/** Changes a part of an object. */
+export const patch = (path: string, body: object, type = "application/merge-patch+json") => request(path + "?fieldManager=coracle-view", { method: "PATCH", type, body: JSON.stringify(body) });
 export const getText = async (path: string, ask: Ask = {}): Promise<string> => (await request(path, ask)).text();
 
 /** An answer that is a refusal. Status objects say why; others are text. */

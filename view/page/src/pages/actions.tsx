@@ -2,13 +2,11 @@
 import { useState } from "preact/hooks";
 import { refusal, wish } from "../api/access";
 import { pathOf } from "../api/kinds";
-import { request } from "../api/transport";
+import { patch } from "../api/transport";
 import { t } from "../i18n";
 import { Button, Dialog, Problem, say } from "../ui/parts";
 import { Drain } from "./drain";
-import type { Shown } from "./object";
-
-export const patch = (path: string, body: object, type = "application/merge-patch+json") => request(path + "?fieldManager=coracle-view", { method: "PATCH", type, body: JSON.stringify(body) });
+import type { Shown } from "./shown";
 
 /** Does something and says how it went. */
 export async function attempt(what: Promise<unknown>, done: string) {

@@ -5,7 +5,7 @@ import { ApiError, getText, request } from "../api/transport";
 import { t } from "../i18n";
 import { namespace, objectLink } from "../route";
 import { idOf } from "../api/kinds";
-import { Head, NamespaceChoice } from "../ui/app";
+import { Head, NamespaceChoice } from "../ui/head";
 import { Editor } from "../ui/editor";
 import { Button, Problem, Status } from "../ui/parts";
 import { documents, type Document } from "./manifest";

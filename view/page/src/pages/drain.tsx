@@ -2,11 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { refusal } from "../api/access";
 import { pathOf } from "../api/kinds";
-import { ApiError, getJSON, request } from "../api/transport";
+import { ApiError, getJSON, patch, request } from "../api/transport";
 import { t } from "../i18n";
 import { Button, Destroy, Problem, say } from "../ui/parts";
-import { patch } from "./actions";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 
 const patience = 120_000, between = 3000;
 

@@ -3,11 +3,11 @@ import { kindOf, kindNamed, idOf } from "../api/kinds";
 import type { ObjectRow } from "../api/rows";
 import { t } from "../i18n";
 import { namespace, objectLink, route, setQuery } from "../route";
-import { Filter, Head, NamespaceChoice } from "../ui/app";
+import { Filter, Head, NamespaceChoice } from "../ui/head";
 import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Button, Empty, Problem, Status } from "../ui/parts";
 import { objectFeed, useFeed, useSorted } from "../ui/use";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 
 export const lastSeen = (e: any): number => Date.parse(e.series?.lastObservedTime ?? e.lastTimestamp ?? e.eventTime ?? e.firstTimestamp ?? e.metadata.creationTimestamp);
 const times = (e: any): number => e.series?.count ?? e.count ?? 1;

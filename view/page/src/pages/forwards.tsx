@@ -6,9 +6,9 @@ import { stream } from "../api/stream";
 import { local, request } from "../api/transport";
 import { t } from "../i18n";
 import { objectLink } from "../route";
-import { Head } from "../ui/app";
+import { Head } from "../ui/head";
 import { Age, Button, Command, Empty, say } from "../ui/parts";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 import { Card } from "./summary";
 
 interface Forward {

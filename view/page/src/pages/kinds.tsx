@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { discover, discovered, idOf, kinds, type Kind } from "../api/kinds";
 import { t } from "../i18n";
 import { href, route } from "../route";
-import { Filter, Head } from "../ui/app";
+import { Filter, Head } from "../ui/head";
 import { Icon } from "../ui/icons";
 import { Empty } from "../ui/parts";
 import { Card } from "./summary";

@@ -5,7 +5,7 @@ import type { Column, TableReader, TableRow } from "../api/rows";
 import type { Feed } from "../api/feed";
 import { t, wordsVersion } from "../i18n";
 import { href, namespace, objectLink, route, setQuery } from "../route";
-import { Filter, Head, NamespaceChoice } from "../ui/app";
+import { Filter, Head, NamespaceChoice } from "../ui/head";
 import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Empty, Problem, Status, toneOf } from "../ui/parts";
 import { tableFeed, useSorted } from "../ui/use";

@@ -8,7 +8,7 @@ import { t } from "../i18n";
 import { objectLink, route, setQuery } from "../route";
 import { Button, Empty, Problem } from "../ui/parts";
 import { tableFeed, useFeed, useObject } from "../ui/use";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 import { selectorText } from "./rollout";
 
 const most = 20_000, lineHeight = 20;

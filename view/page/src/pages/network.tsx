@@ -4,7 +4,7 @@ import { kindOf, idOf } from "../api/kinds";
 import type { TableRow } from "../api/rows";
 import { t } from "../i18n";
 import { href, namespace, objectLink, route } from "../route";
-import { Head, NamespaceChoice } from "../ui/app";
+import { Head, NamespaceChoice } from "../ui/head";
 import { Empty, Problem } from "../ui/parts";
 import { objectFeed, tableFeed, useFeed, useObjects } from "../ui/use";
 import { edges, label, lets, selecting, type Direction, type Edge, type Group, type Peer, type World } from "./policy";

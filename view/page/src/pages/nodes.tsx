@@ -4,13 +4,13 @@ import { kindOf } from "../api/kinds";
 import type { TableReader, TableRow } from "../api/rows";
 import { t } from "../i18n";
 import { href, objectLink, route, setQuery } from "../route";
-import { Filter, Head } from "../ui/app";
+import { Filter, Head } from "../ui/head";
 import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Button, Empty, Problem, Status, toneOf, type Tone } from "../ui/parts";
 import { tableFeed, useSize, useSorted } from "../ui/use";
 import { useCounts, type Counts } from "./bynode";
 import { ObjectGrid, useRows } from "./list";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 
 const order: Tone[] = ["bad", "busy", "good", "calm", "done"];
 

@@ -6,7 +6,7 @@ import { discovered, idOf, kindOf, pathOf, type Kind } from "../api/kinds";
 import { request } from "../api/transport";
 import { t } from "../i18n";
 import { href, noNamespace, objectLink } from "../route";
-import { Head } from "../ui/app";
+import { Head } from "../ui/head";
 import { Lazy } from "../ui/lazy";
 import { Button, Destroy, Empty, Problem, say, Status } from "../ui/parts";
 import { useObject } from "../ui/use";
@@ -19,6 +19,7 @@ import { NodePods } from "./nodes";
 import { PodUsage, Usage } from "./usage";
 import { Logs, WorkloadLogs } from "./logs";
 import { Ports } from "./forwards";
+import type { Shown } from "./shown";
 import { statusOf } from "./status";
 
 interface Tab {
@@ -26,13 +27,6 @@ interface Tab {
   title: string;
   show: (p: Shown) => ComponentChildren;
   kinds?: string[];
-}
-
-export interface Shown {
-  kind: Kind;
-  ns: string;
-  name: string;
-  object: any;
 }
 
 const rollouts = ["deployments.apps", "statefulsets.apps", "daemonsets.apps"];

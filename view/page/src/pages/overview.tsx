@@ -5,7 +5,7 @@ import type { TableReader, TableRow } from "../api/rows";
 import { t } from "../i18n";
 import { href, objectLink } from "../route";
 import { now } from "../time";
-import { Head } from "../ui/app";
+import { Head } from "../ui/head";
 import { Age, Empty, Mark, Problem, Status, toneOf, type Tone } from "../ui/parts";
 import { objectFeed, tableFeed, useFeed, useSorted } from "../ui/use";
 import { podCells, podTone, useCounts } from "./bynode";

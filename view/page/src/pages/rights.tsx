@@ -4,7 +4,7 @@ import { kindOf, kinds, kindNamed, idOf } from "../api/kinds";
 import { ApiError, getJSON } from "../api/transport";
 import { t } from "../i18n";
 import { href, namespace, objectLink, route } from "../route";
-import { Head, NamespaceChoice } from "../ui/app";
+import { Head, NamespaceChoice } from "../ui/head";
 import { Button, Empty, Problem, Status } from "../ui/parts";
 import { objectFeed, useObjects } from "../ui/use";
 import { Card } from "./summary";
@@ -59,13 +59,13 @@ function Mine() {
       <p class="soft">{t("In namespace {ns}, as the API says of you.", { ns })} {status.incomplete && <span class="bad">{t("This is not all: {why}", { why: status.evaluationError ?? "" })}</span>}</p>
       <div class="table-scroll" tabIndex={0} role="region" aria-label={t("What I may do")}>
         <table class="matrix">
-          <thead><tr><th scope="col">{t("Resource")}</th>{verbs.map((v) => <th key={v} scope="col">{v}</th>)}<th scope="col">{t("others")}</th></tr></thead>
+          <thead><tr><th scope="col">{t("Resource")}</th>{verbs.map((v) => <th key={v} scope="col">{v}</th>)}<th scope="col" class="others">{t("others")}</th></tr></thead>
           <tbody>
-            {list.map((l) => (
+            {list.map((l) => ({ ...l, others: [...l.verbs].filter((v) => !verbs.includes(v) && v !== "*").join(", ") })).map((l) => (
               <tr key={l.group + l.resource + l.names}>
-                <th scope="row">{l.resource === "*" ? t("everything") : l.resource}<small>{l.group === "*" ? t("of all groups") : l.group}{l.names && " · " + l.names}</small></th>
+                <th scope="row">{l.resource === "*" ? t("everything") : l.resource}<small>{l.group === "*" ? t("of all groups") : l.group}{l.names && " · " + l.names}</small>{l.others && <small class="others">{l.others}</small>}</th>
                 {verbs.map((v) => <td key={v}>{l.verbs.has(v) || l.verbs.has("*") ? <span class="yes" role="img" aria-label={t("yes")} /> : <span class="no" role="img" aria-label={t("no")} />}</td>)}
-                <td class="soft">{[...l.verbs].filter((v) => !verbs.includes(v) && v !== "*").join(", ")}</td>
+                <td class="soft others">{l.others}</td>
               </tr>
             ))}
           </tbody>

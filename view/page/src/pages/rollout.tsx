@@ -8,7 +8,7 @@ import { Age, Button, Dialog, Problem, say } from "../ui/parts";
 import { objectFeed, tableFeed, useObjects } from "../ui/use";
 import { refused } from "./actions";
 import { ObjectGrid, useRows } from "./list";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 import { condition, replicas } from "./status";
 import { Card } from "./summary";
 import { imagesOf, Progress, shortImage } from "./workloads";

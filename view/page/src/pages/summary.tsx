@@ -4,7 +4,7 @@ import { idOf, kindNamed } from "../api/kinds";
 import { t } from "../i18n";
 import { objectLink } from "../route";
 import { Age, Copy, Mark, Status, toneOf, type Tone } from "../ui/parts";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 
 export function Summary({ object, ns }: Shown) {
   const m = object.metadata, spec = object.spec ?? {};

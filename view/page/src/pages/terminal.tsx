@@ -11,7 +11,7 @@ import { dark } from "../settings";
 import { Button, Problem } from "../ui/parts";
 import { Choice, containersOf } from "./logs";
 import { styleBySheets } from "./terminal-styles";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 
 // The bytes that say what a message is: v5.channel.k8s.io
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 };

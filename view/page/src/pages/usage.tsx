@@ -9,7 +9,7 @@ import { t } from "../i18n";
 import { objectLink } from "../route";
 import { clock } from "../time";
 import { Button, Empty, Problem } from "../ui/parts";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 import { Card } from "./summary";
 
 /** An hour, looked at if it may be. */

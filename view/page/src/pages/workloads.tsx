@@ -2,7 +2,7 @@
 import { kindOf, idOf } from "../api/kinds";
 import { t } from "../i18n";
 import { namespace, objectLink, route, setQuery } from "../route";
-import { Filter, Head, NamespaceChoice } from "../ui/app";
+import { Filter, Head, NamespaceChoice } from "../ui/head";
 import { Grid, type GridColumn } from "../ui/grid";
 import { Age, Empty, Problem, Status } from "../ui/parts";
 import { objectFeed, useFeed } from "../ui/use";

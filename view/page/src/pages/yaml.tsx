@@ -6,7 +6,7 @@ import { ApiError, getText, request } from "../api/transport";
 import { t } from "../i18n";
 import { Button, Copy, Problem, say } from "../ui/parts";
 import { Editor } from "../ui/editor";
-import type { Shown } from "./object";
+import type { Shown } from "./shown";
 
 const yaml = "application/yaml";
 const manager = "coracle-view";

@@ -49,6 +49,8 @@ const words = () => EditorState.phrases.of(Object.fromEntries([
   ["Find", t("Find")], ["Replace", t("Replace")], ["next", t("next")], ["previous", t("previous")], ["all", t("all")], ["match case", t("match case")], ["regexp", t("regular expression")], ["by word", t("whole words")],
   ["replace", t("replace")], ["replace all", t("replace all")], ["close", t("Close")], ["Go to line", t("Go to line")], ["go", t("go")], ["$ unchanged lines", t("{n} unchanged lines", { n: "$" })],
   ["current match", t("current match")], ["on line", t("on line")], ["replaced $ matches", t("replaced {n} matches", { n: "$" })], ["replaced match on line $", t("replaced match on line {n}", { n: "$" })],
+  ["folded code", t("folded lines")], ["unfold", t("unfold")], ["Fold line", t("Fold these lines")], ["Unfold line", t("Unfold these lines")], ["Folded lines", t("Folded lines")], ["Unfolded lines", t("Unfolded lines")], ["to", t("to line")],
+  ["Selection deleted", t("What was selected is deleted")], ["Control character", t("Control character")],
 ]));
 
 export function Editor({ text, before, label, onChange, onSubmit }: { text: string; before?: string; label: string; onChange?: (text: string) => void; onSubmit?: () => void }) {

@@ -4,8 +4,15 @@ import { all } from "../api/feed";
 import { discovered, idOf, kinds, pathOf } from "../api/kinds";
 import { t } from "../i18n";
 import { go, href, objectLink } from "../route";
-import { allPlaces } from "./app";
 import { Dialog } from "./parts";
+
+/** Where one can go. */
+export interface Place {
+  id: string;
+  title: string;
+  /** After g. */
+  key: string;
+}
 
 interface Found {
   what: string;
@@ -14,8 +21,8 @@ interface Found {
 }
 
 /** Everything that can be gone to. */
-function everything(): Found[] {
-  const found: Found[] = allPlaces().map((p) => ({ what: t("Page"), name: t(p.title), to: href([p.id]) }));
+function everything(places: Place[]): Found[] {
+  const found: Found[] = places.map((p) => ({ what: t("Page"), name: t(p.title), to: href([p.id]) }));
   for (const k of kinds.value.values()) if (k.verbs.includes("list")) found.push({ what: t("Kind"), name: k.kind + (k.group ? "  " + k.group : "") + (k.short.length ? "  " + k.short.join(" ") : ""), to: href([idOf(k)]) });
   for (const f of all.value) {
     const k = [...kinds.value.values()].find((k) => f.path === pathOf(k) || (k.namespaced && f.path.endsWith("/" + k.resource) && f.path.startsWith(pathOf(k).slice(0, -k.resource.length))));
@@ -43,10 +50,10 @@ export function search(found: Found[], words: string, most = 40): Found[] {
   return good.sort((a, b) => a[0] - b[0]).slice(0, most).map(([, f]) => f);
 }
 
-export function Palette({ onClose }: { onClose: () => void }) {
+export function Palette({ places, onClose }: { places: Place[]; onClose: () => void }) {
   const [words, setWords] = useState("");
   const [at, setAt] = useState(0);
-  const from = useMemo(everything, [discovered.value]);
+  const from = useMemo(() => everything(places), [discovered.value]);
   const found = search(from, words);
   const open = (f?: Found) => {
     if (!f) return;
@@ -77,9 +84,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
   );
 }
 
-export function Keys({ onClose }: { onClose: () => void }) {
+export function Keys({ places, onClose }: { places: Place[]; onClose: () => void }) {
   const rows: [string, string][] = [
-    ["Ctrl K", t("Find")], ["/", t("Filter")], ...allPlaces().map((p) => ["g " + p.key, t(p.title)] as [string, string]),
+    ["Ctrl K", t("Find")], ["/", t("Filter")], ...places.map((p) => ["g " + p.key, t(p.title)] as [string, string]),
     ["j k ↑ ↓", t("Move in a list")], ["Enter", t("Open")], ["Esc", t("Back")], ["?", t("These keys")],
   ];
   return (
