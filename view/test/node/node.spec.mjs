@@ -64,9 +64,23 @@ test("a workload's logs are those of its Pods", async ({ page, view, api }) => {
   }
 });
 
+const theNode = async (api) => (await api.get("/api/v1/nodes")).items[0].metadata.name;
+const history = (api, node, query = "") => api.get(`/api/v1/nodes/${node}/proxy/stats/history${query}`);
+
+/** When figures begin, as the page says it. */
+const begins = (h, figures) => new Date(h.times[figures.usageNanoCores.findIndex((x) => x !== null)]).toLocaleTimeString("en-GB");
+
+/** What the page says over its WebSocket, from now on. */
+async function orders(page) {
+  const said = [];
+  page.on("websocket", (s) => s.on("framesent", (f) => said.push(JSON.parse(f.payload))));
+  await page.reload();
+  const open = () => said.filter((o) => o.Path?.includes("/stats/") && !said.some((x) => x.ID === o.ID && !x.Path));
+  return { said, open };
+}
+
 test("usage is what the kubelet says", async ({ page, view, api }) => {
-  const [node] = (await api.get("/api/v1/nodes")).items;
-  await show(page, `#/nodes/~/${node.metadata.name}/usage`);
+  await show(page, `#/nodes/~/${await theNode(api)}/usage`);
   await expect(page.locator(".curve")).toHaveCount(2);
   await expect(page.locator("tr", { hasText: "talker" })).toContainText(/\d [KM]iB/);
   await expect(page.locator(".card", { hasText: "Processors" }).first(), "a machine that does this is not idle").not.toContainText(/^Processors0 m/);
@@ -74,6 +88,60 @@ test("usage is what the kubelet says", async ({ page, view, api }) => {
   await expect(page.getByRole("heading", { level: 1 })).toContainText("talker");
   await expect(page.locator(".curve")).toHaveCount(2);
   await expect(page.locator(".card", { hasText: "Memory" })).toContainText(/\d [KM]iB/);
+});
+
+test("usage is of the hour before one looks, and goes on without being asked for", async ({ page, view, api }) => {
+  test.setTimeout(240_000);
+  const node = await theNode(api), figures = async () => (await history(api, node)).node.usageNanoCores.filter((x) => x !== null).length;
+  // Nobody has looked yet, and minutes go by.
+  await expect.poll(figures, { timeout: 150_000, message: "how many minutes the kubelet remembers" }).toBeGreaterThan(1);
+  const asked = [];
+  page.on("request", (r) => /\/stats\//.test(r.url()) && asked.push(r.url()));
+  const told = await history(api, node);
+  await show(page, `#/nodes/~/${node}/usage`);
+  const curve = page.locator(".curve").first(), label = () => curve.getAttribute("aria-label");
+  await expect(page.getByText("as the kubelet remembers it")).toBeVisible();
+  expect(await label()).toContain("From " + begins(told, told.node));
+  await expect(page.locator(".live").first()).toHaveText("Live");
+  for (let more = 0, before = await label(); more < 2; more++, before = await label()) await expect.poll(label, { timeout: 20_000, message: "what is told while one looks" }).not.toBe(before);
+  const uid = (await api.get("/api/v1/namespaces/default/pods/talker")).metadata.uid, of = await history(api, node, "?pod=" + uid);
+  expect(of.pods.map((p) => p.name)).toEqual(["talker"]);
+  await show(page, "#/pods/default/talker/usage");
+  await expect.poll(label).toContain("From " + begins(of, of.pods[0]));
+  expect(asked, "what was asked for beside the stream").toEqual([]);
+});
+
+test("usage is streamed of what one looks at only", async ({ page, view, api }) => {
+  const node = await theNode(api), { said, open } = await orders(page);
+  for (const [route, sign] of [["#/overview", ".tile"], ["#/nodes", ".runway > .row"], ["#/nodes?as=map", ".tile"], ["#/pods", ".runway > .row"], ["#/nodes/~/" + node, ".card"], ["#/pods/default/talker", ".card"]]) {
+    await show(page, route);
+    await expect(page.locator(sign).first()).toBeVisible();
+  }
+  expect(said.filter((o) => o.Path?.includes("/stats/"))).toEqual([]);
+  await show(page, `#/nodes/~/${node}/usage`);
+  await expect(page.locator(".curve")).toHaveCount(2);
+  expect(open().map((o) => o.Path)).toEqual([`/api/v1/nodes/${node}/proxy/stats/history?watch=true`]);
+  await show(page, "#/nodes");
+  await expect.poll(() => open().length, "streams a while after one has left").toBe(0);
+});
+
+test("a kubelet that remembers nothing is asked while one looks, and the page says so", async ({ page, view, api }) => {
+  // As one of an older version answers.
+  await page.routeWebSocket(/\/ui\/streams/, (ws) => {
+    const server = ws.connectToServer();
+    ws.onMessage((m) => {
+      const { ID, Path } = JSON.parse(m);
+      if (!Path?.includes("/stats/history")) return server.send(m);
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(ID);
+      ws.send(Buffer.concat([head, Buffer.from("404404 page not found")]));
+    });
+  });
+  await page.reload();
+  await show(page, `#/nodes/~/${await theNode(api)}/usage`);
+  await expect(page.getByText("Only since one looks")).toBeVisible();
+  await expect(page.locator(".curve")).toHaveCount(2);
+  await expect(page.locator("tr", { hasText: "talker" })).toContainText(/\d [KM]iB/);
 });
 
 for (const hand of ["mouse", "keys"]) for (const width of [1600, 400]) for (const theme of ["light", "dark"]) for (const language of ["en", "zh"]) {
@@ -168,5 +236,34 @@ test.describe("at the server", () => {
     await expect(page.getByRole("log")).toContainText(/line \d+/);
     await show(page, "#/pods/default/talker/ports?ns=default");
     await expect(page.getByText("kubectl port-forward -n default pod/talker :8080")).toBeVisible();
+  });
+
+  test("who may not ask the kubelet sees the latest figure, and why not the hour", async ({ page, api }) => {
+    await api.post("/api/v1/namespaces/default/serviceaccounts", { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "viewer" } });
+    await api.post("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", metadata: { name: "viewer" }, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" }, subjects: [{ kind: "ServiceAccount", namespace: "default", name: "viewer" }] });
+    const rule = (name, group, resources) => api.post("/apis/rbac.authorization.k8s.io/v1/clusterroles", { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata: { name }, rules: [{ apiGroups: [group], resources, verbs: ["get", "list", "watch"] }] });
+    await rule("test-nodes", "", ["nodes"]);
+    await rule("test-node-metrics", "metrics.k8s.io", ["nodes"]);
+    const bind = (role) => api.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", metadata: { name: role }, roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role }, subjects: [{ kind: "ServiceAccount", namespace: "default", name: "viewer" }] });
+    await bind("test-nodes");
+    const { token } = (await api.post("/api/v1/namespaces/default/serviceaccounts/viewer/token", { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} })).status;
+    const asked = [];
+    page.on("request", (r) => /\/proxy\/stats\//.test(r.url()) && asked.push(r.url()));
+    await page.goto(api.server + "/ui/");
+    await page.getByLabel("Token", { exact: true }).fill(token);
+    await page.keyboard.press("Enter");
+    await show(page, "#/pods/default/talker/usage?ns=default");
+    await expect(page.locator(".card", { hasText: "Memory" })).toContainText(/\d [KM]iB/);
+    await expect(page.getByText("The hour before it is told by the node's kubelet, which you may not ask: it needs get on nodes/proxy.")).toBeVisible();
+    await page.getByRole("button", { name: "Measure again" }).click();
+    await expect(page.locator(".card", { hasText: "Memory" })).toContainText(/\d [KM]iB/);
+    const node = await theNode(api);
+    await show(page, `#/nodes/~/${node}/usage`);
+    await expect(page.getByRole("alert")).toContainText("The latest figure needs get on nodes.metrics.k8s.io.");
+    await bind("test-node-metrics");
+    await page.reload();
+    await show(page, `#/nodes/~/${node}/usage`);
+    await expect(page.locator(".card", { hasText: "Memory" })).toContainText(/\d(\.\d)? GiB/);
+    expect(asked, "what the kubelet was asked").toEqual([]);
   });
 });
