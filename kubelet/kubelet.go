@@ -36,6 +36,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet/node"
 	"github.com/coracle-k8s/coracle/kubelet/objects"
 	"github.com/coracle-k8s/coracle/kubelet/pods"
+	"github.com/coracle-k8s/coracle/kubelet/podsapi"
 	"github.com/coracle-k8s/coracle/kubelet/probes"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/kubelet/server"
@@ -197,6 +198,7 @@ type parts struct {
 	evictor   *eviction.Evictor
 	sweeper   *sweeper // nil where nobody can sweep
 	groups    *resources.Cgroups
+	changes   *podsapi.Changes
 }
 
 // Run works until ctx ends and returns when all that it started has stopped. Containers keep running.
@@ -252,6 +254,9 @@ func (k *Kubelet) runPods(ctx context.Context, p *parts) error {
 	group.Keep(ctx, "removal of images", p.collector.Run)
 	group.Keep(ctx, "limit of all pods", func(ctx context.Context) { k.limitPods(ctx, p) })
 	group.Keep(ctx, "eviction", p.evictor.Run)
+	group.Keep(ctx, "sockets of pods", func(ctx context.Context) {
+		podsapi.Run(ctx, podsapi.Config{RootDir: k.RootDir, Pods: p.pods, Settled: p.status.Knows, Changes: p.changes, Metrics: p.metrics})
+	})
 	if p.sweeper != nil {
 		group.Keep(ctx, "sweep of the runtime", p.sweeper.run)
 	}
@@ -264,6 +269,7 @@ func (k *Kubelet) podsDir() string { return filepath.Join(k.RootDir, "pods") }
 // assemble connects to the runtime and wires the subsystems.
 func (k *Kubelet) assemble(ctx context.Context) (*parts, func(), error) {
 	p := &parts{recorder: k.Recorder, metrics: metrics.New(k.NodeName)}
+	p.changes = &podsapi.Changes{Dropped: p.metrics.PodWatchDropped}
 	closeAll, err := k.connect(ctx, p)
 	if err != nil {
 		return nil, nil, err
@@ -346,7 +352,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 		Admission:      &admission.Node{Sysctls: k.sysctls, Pressure: func(kind corev1.NodeConditionType) bool { return p.evictor.Pressure(kind) }, AppArmor: apparmor.HostSupports},
 		RuntimeHandler: k.runtimeHandler, RuntimeName: runtimeName, RecursiveReadOnly: recursive,
 		ClusterDNS: k.dns(), ClusterDomain: k.ClusterDomain, ResolvConf: k.ResolvConf, ResolvConfBehind: k.resolvConfBehind,
-		Metrics: p.metrics, PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
+		Metrics: p.metrics, Changes: p.changes, PodLogsDir: k.PodLogsDir, ContainerLogsDir: k.ContainerLogsDir, PodsDir: k.podsDir(),
 		SeccompDir: filepath.Join(k.RootDir, "seccomp"), SandboxSeccomp: k.SandboxSeccomp,
 	})
 	p.evictor = k.newEvictor(ctx, p)

@@ -19,6 +19,7 @@ type Metrics struct {
 	http     requests
 	images   images
 	node     node
+	podsAPI  podsAPI
 }
 
 // New returns metrics of which nothing is counted yet.
@@ -28,7 +29,7 @@ func New(nodeName string) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsAll)),
 	)
-	m.pods, m.runtime, m.http, m.images, m.node = m.newPods(), m.newOperations(), m.newRequests(), m.newImages(), m.newNode()
+	m.pods, m.runtime, m.http, m.images, m.node, m.podsAPI = m.newPods(), m.newOperations(), m.newRequests(), m.newImages(), m.newNode(), m.newPodsAPI()
 	m.gauge("kubelet_node_name", "The node's name. The count is always 1.", "node").WithLabelValues(nodeName).Set(1)
 	return m
 }

@@ -51,10 +51,16 @@ func all(m *Metrics) {
 	m.ImageVolume(nil)
 	m.ImageVolume(errors.New("no"))
 	m.Request(http.MethodGet, "metrics")()
+	m.PodRequest("/v1alpha1.Pods/WatchPods", "Canceled")
+	m.PodRequest("/v1alpha1.Pods/GetPod", "NotFound")
+	m.PodRequest("/v1alpha1.Pods/ListPods", "OK")
+	m.PodRequest("/v1.PodResourcesLister/Get", "Unknown")
+	m.PodWatchDropped()
 }
 
 // upstreams are what the linter does not like in upstream's own names.
-var upstreams = []string{"kubelet_evictions", "kubelet_preemptions", "kubelet_evented_pleg_connection_success_count", "kubelet_containers_per_pod_count", "kubelet_volume_stats_inodes"}
+var upstreams = []string{"kubelet_evictions", "kubelet_preemptions", "kubelet_evented_pleg_connection_success_count", "kubelet_containers_per_pod_count", "kubelet_volume_stats_inodes",
+	"kubelet_pod_resources_endpoint_requests_get", "kubelet_pod_resources_endpoint_errors_get"}
 
 func TestEverythingIsTold(t *testing.T) {
 	m := New("n1")
@@ -82,6 +88,9 @@ func TestEverythingIsTold(t *testing.T) {
 		`kubelet_volume_stats_capacity_bytes{namespace="ns",persistentvolumeclaim="data"} 100`, `kubelet_volume_stats_used_bytes{namespace="ns",persistentvolumeclaim="data"} 40`,
 		`kubelet_container_log_filesystem_used_bytes{container="c",namespace="ns",pod="p",uid="u"} 5`, `kubelet_podcertificate_states{signer_name="example.com/s",state="fresh"} 1`,
 		`kubelet_certificate_manager_server_ttl_seconds 60`, `kubelet_certificate_manager_client_ttl_seconds 70`, `kubelet_pod_pending_resizes{priority_bucket="normal",reason="deferred"} 1`,
+		`kubelet_pod_requests_total{server_api_version="v1alpha1",status_code="OK"} 1`, `kubelet_pod_requests_get_total{server_api_version="v1alpha1",status_code="NotFound"} 1`,
+		`kubelet_pod_requests_watch_total{server_api_version="v1alpha1",status_code="Canceled"} 1`, `kubelet_pod_watch_events_dropped_total 1`,
+		`kubelet_pod_resources_endpoint_requests_total{server_api_version="v1"} 1`, `kubelet_pod_resources_endpoint_errors_get{server_api_version="v1"} 1`,
 		`kubelet_memory_qos_node_memory_min_bytes 10`, `kubelet_memory_qos_node_memory_low_bytes 20`,
 	} {
 		if !strings.Contains(got, "\n"+want+"\n") {

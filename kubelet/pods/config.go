@@ -84,6 +84,12 @@ type Objects interface {
 	Secret(namespace, name string) (*corev1.Secret, error)
 }
 
+// Changes hears what becomes of Pods, which are shared and read only. It returns at once.
+type Changes interface {
+	Pod(pod *corev1.Pod, status corev1.PodStatus)
+	Gone(pod *corev1.Pod)
+}
+
 // Config is what the workers need.
 type Config struct {
 	NodeName  string
@@ -121,6 +127,8 @@ type Config struct {
 	PodsDir string
 	// SeccompDir holds seccomp profiles that Pods name.
 	SeccompDir string
+	// Changes are told of each status that a Pod is given, and of each Pod that is no more; may be nil.
+	Changes Changes
 	// Metrics count what the workers do; may be nil.
 	Metrics *metrics.Metrics
 	// SandboxSeccomp is the seccomp profile of sandboxes of the default runtime, a file; the runtime's own default where empty.

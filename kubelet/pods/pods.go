@@ -121,6 +121,9 @@ func (m *Manager) forget(w *worker) {
 	}
 	m.mu.Unlock()
 	m.Status.Forget(w.uid)
+	if pod, _ := w.current(); m.Changes != nil {
+		m.Changes.Gone(pod)
+	}
 	m.Images.Forget(w.uid)
 	m.users.forget(w.uid)
 }

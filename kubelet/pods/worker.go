@@ -307,6 +307,9 @@ func (w *worker) report(f facts, p plan, pending *corev1.PodCondition) {
 	})
 	w.hasReported(f.old.Phase, rendered.Phase)
 	w.Status.Set(f.pod, rendered)
+	if w.Changes != nil {
+		w.Changes.Pod(f.pod, rendered)
+	}
 }
 
 // graceSeconds is how long a Pod's containers have to stop.

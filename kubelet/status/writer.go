@@ -80,6 +80,13 @@ func (w *Writer) Latest(pod *corev1.Pod) corev1.PodStatus {
 	return pod.Status
 }
 
+// Knows tells whether a Pod's status was set since this process began.
+func (w *Writer) Knows(uid types.UID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pods[uid] != nil
+}
+
 // Set makes status the one that the API should hold of the Pod, given as last seen there. It does not wait.
 func (w *Writer) Set(pod *corev1.Pod, status corev1.PodStatus) {
 	w.mu.Lock()
