@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,14 +13,54 @@ type bench struct {
 	contenders   []contender
 	rounds, pods int
 	kills        int
+	only         string
 	idle, settle time.Duration
 	// tell is called with what is being done, report with each figure of a contender's.
 	tell   func(format string, args ...any)
 	report func(c contender, figure, format string, args ...any)
 }
 
-// run measures everything of all contenders: one after the other, and those figures of which several are taken by turns.
+// parts are what can be measured alone.
+var parts = []string{"start", "steady", "agents", "api"}
+
+// run measures everything of all contenders, or the one part: one after the other, and those figures of which several are taken by turns.
 func (b *bench) run(ctx context.Context) error {
+	if b.only != "" && !slices.Contains(parts, b.only) {
+		return fmt.Errorf("-only: there is no part %q (%s)", b.only, strings.Join(parts, ", "))
+	}
+	if b.measures("start") {
+		if err := b.starts(ctx); err != nil {
+			return err
+		}
+	}
+	for _, c := range b.contenders {
+		if !b.measures("steady") {
+			break
+		}
+		b.tell("%s: a cluster with nothing to do, Pods, and kill -9", c.name())
+		if err := b.steady(ctx, c); err != nil {
+			return fmt.Errorf("measuring %s on one node: %w", c.name(), err)
+		}
+	}
+	for _, c := range b.contenders {
+		if !b.measures("agents") {
+			break
+		}
+		b.tell("%s: agents", c.name())
+		if err := b.agents(ctx, c); err != nil {
+			return fmt.Errorf("measuring agents of %s: %w", c.name(), err)
+		}
+	}
+	if b.measures("api") {
+		return b.api(ctx)
+	}
+	return nil
+}
+
+func (b *bench) measures(part string) bool { return b.only == "" || b.only == part }
+
+// starts measures how large all is, and how fast it starts.
+func (b *bench) starts(ctx context.Context) error {
 	for _, c := range b.contenders {
 		size, err := c.size()
 		if err != nil {
@@ -30,22 +71,7 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.controlPlanes(ctx); err != nil {
 		return err
 	}
-	if err := b.nodes(ctx); err != nil {
-		return err
-	}
-	for _, c := range b.contenders {
-		b.tell("%s: a cluster with nothing to do, Pods, and kill -9", c.name())
-		if err := b.steady(ctx, c); err != nil {
-			return fmt.Errorf("measuring %s on one node: %w", c.name(), err)
-		}
-	}
-	for _, c := range b.contenders {
-		b.tell("%s: agents", c.name())
-		if err := b.agents(ctx, c); err != nil {
-			return fmt.Errorf("measuring agents of %s: %w", c.name(), err)
-		}
-	}
-	return nil
+	return b.nodes(ctx)
 }
 
 // starts are how long starts took, in a fresh directory and then in the used one.

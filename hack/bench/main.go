@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +42,7 @@ func run() int {
 	flag.IntVar(&b.rounds, "rounds", 5, "starts to take the median of")
 	flag.IntVar(&b.kills, "kills", 10, "times to kill a server and start it again")
 	flag.IntVar(&b.pods, "pods", 20, "Pods to create, one at a time")
+	flag.StringVar(&b.only, "only", "", "the part to measure: "+strings.Join(parts, ", ")+"; all unless set")
 	flag.DurationVar(&b.settle, "settle", 20*time.Second, "how long to wait before looking at idle processes")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long to look at them")
 	flag.Parse()
