@@ -11,8 +11,11 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	podsv1alpha1 "k8s.io/kubelet/pkg/apis/pods/v1alpha1"
 
 	"github.com/coracle-k8s/coracle/await"
 )
@@ -139,4 +142,49 @@ func TestMetricsTellWhatIsUsed(t *testing.T) {
 		{"container_cpu_usage_seconds_total", labels{"pod": "busy", "container": "main"}, 0.01, 1000}, {"pod_memory_working_set_bytes", labels{"pod": "busy"}, 1 << 12, 64 << 20},
 		{"node_memory_working_set_bytes", nil, 1 << 20, much}, {"resource_scrape_error", nil, 0, 0},
 	})
+}
+
+func TestPodsAreToldOverASocket(t *testing.T) {
+	w := newWorld(t)
+	conn, err := grpc.NewClient("unix:///var/lib/kubelet/pods-api/pods-api.sock", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	watch, err := podsv1alpha1.NewPodsClient(conn).WatchPods(await.Context(t, "a Pod came and went"), &podsv1alpha1.WatchPodsRequest{}, grpc.WaitForReady(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func() (podsv1alpha1.EventType, *corev1.Pod) {
+		event, err := watch.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &corev1.Pod{}
+		if err := p.Unmarshal(event.Pod); err != nil {
+			t.Fatal(err)
+		}
+		return event.Type, p
+	}
+	if kind, _ := next(); kind != podsv1alpha1.EventType_INITIAL_SYNC_COMPLETE {
+		t.Fatalf("got %v of a node without Pods", kind)
+	}
+	w.create(pod("told", forever))
+	kind, p := next()
+	if kind != podsv1alpha1.EventType_ADDED || p.Name != "told" {
+		t.Fatalf("got %v of %s", kind, p.Name)
+	}
+	for p.Status.Phase != corev1.PodRunning || kind != podsv1alpha1.EventType_MODIFIED {
+		kind, p = next()
+	}
+	if p.Status.PodIP == "" || len(p.Spec.Containers) != 1 {
+		t.Errorf("got %v", p)
+	}
+	w.delete("told")
+	for kind != podsv1alpha1.EventType_DELETED {
+		kind, p = next()
+	}
+	if p.Name != "told" {
+		t.Errorf("got %v", p)
+	}
 }
