@@ -56,7 +56,12 @@ func (p puller) Ensure(ctx context.Context, r pods.ImageRequest) (string, error)
 
 // newResources makes the control groups above all Pods' own.
 func (k *Kubelet) newResources() (*resources.Cgroups, error) {
-	groups, err := resources.New(resources.Config{Root: k.CgroupRoot})
+	capacity, err := k.offer().Capacity()
+	if err != nil {
+		return nil, err
+	}
+	allocatable := resources.Allocatable(capacity)
+	groups, err := resources.New(resources.Config{Root: k.CgroupRoot, QoS: k.MemoryQoS, Allocatable: allocatable.Memory().Value()})
 	if err != nil {
 		return nil, fmt.Errorf("finding control groups: %w", err)
 	}

@@ -35,6 +35,9 @@ func (k *Kubelet) figures(ctx context.Context, p *parts, held *storage) metrics.
 	for kind, n := range p.volumes.Certificates(now) {
 		f.PodCertificates[metrics.PodCertificate(kind)] = n
 	}
+	if guaranteed, burstable, known := p.groups.Protected(); known {
+		f.ProtectedMemory, f.PreferredMemory = &guaranteed, &burstable
+	}
 	f.ServerTTL, f.ClientTTL = math.Inf(1), math.Inf(1)
 	if end := expiry(k.Certificate); !end.IsZero() {
 		f.ServerTTL = end.Sub(now).Seconds()

@@ -115,6 +115,8 @@ type Config struct {
 	EvictionTransition time.Duration
 	// UnsafeSysctls are those that Pods may set besides the safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
+	// MemoryQoS is how the kernel is to look after Pods' memory.
+	MemoryQoS resources.MemoryQoS
 	// CPUs and MemoryBytes limit what the node offers; 0 is all that the machine has.
 	CPUs, MemoryBytes int64
 }

@@ -19,7 +19,7 @@ func (o *Options) Node() node.Options {
 	return node.Options{
 		DataDir: o.DataDir, Name: o.NodeName, IP: o.NodeIP, CgroupRoot: o.CgroupRoot, RuntimeEndpoint: o.RuntimeEndpoint, KubeletPort: o.KubeletPort,
 		EvictionHard: o.EvictionHard, EvictionTransition: o.EvictionTransition, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
-		LocalStorageDir: o.LocalStorageDir,
+		LocalStorageDir: o.LocalStorageDir, MemoryReservation: o.MemoryReservation, MemoryThrottling: o.MemoryThrottling,
 	}
 }
 

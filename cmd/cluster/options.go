@@ -19,6 +19,7 @@ import (
 	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/registry/server"
 )
 
@@ -58,6 +59,9 @@ type Options struct {
 	RuntimeEndpoint string
 	// EvictionHard is when Pods must go because the node is short of something, as eviction.ParseThresholds reads it.
 	EvictionHard string
+	// MemoryReservation and MemoryThrottling are how the kernel is to look after Pods' memory, as resources.ParseMemoryQoS reads them.
+	MemoryReservation string
+	MemoryThrottling  float64
 	// EvictionTransition is how long this node counts as short of something when it is no more; eviction.Transition unless set.
 	EvictionTransition time.Duration
 	// UnsafeSysctls are what Pods of this node may set besides safe ones, as admission.ParseSysctls reads them.
@@ -321,6 +325,9 @@ func (o *Options) checkNames() error {
 	}
 	if o.EvictionTransition < 0 {
 		return fmt.Errorf("--eviction-pressure-transition-period: %s is less than nothing", o.EvictionTransition)
+	}
+	if _, err := resources.ParseMemoryQoS(o.MemoryReservation, o.MemoryThrottling); err != nil {
+		return fmt.Errorf("--memory-reservation-policy, --memory-throttling-factor: %w", err)
 	}
 	if _, err := admission.ParseSysctls(o.UnsafeSysctls); err != nil {
 		return fmt.Errorf("--allowed-unsafe-sysctls: %w", err)

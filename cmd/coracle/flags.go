@@ -11,6 +11,7 @@ import (
 	"github.com/coracle-k8s/coracle/cmd/cluster"
 	"github.com/coracle-k8s/coracle/cmd/host"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 )
 
 // serverFlags are those that server and up share: up hands them on.
@@ -30,6 +31,8 @@ func serverFlags(f *pflag.FlagSet, o *cluster.Options) {
 	f.IntVar(&o.KubeletPort, "kubelet-port", 10250, "Port of the kubelet")
 	f.StringVar(&o.EvictionHard, "eviction-hard", eviction.Default, "When the node is so short of something that Pods must go; what is not named has no threshold")
 	f.DurationVar(&o.EvictionTransition, "eviction-pressure-transition-period", eviction.Transition, "How long the node says that it is short of something when it is no more")
+	f.StringVar(&o.MemoryReservation, "memory-reservation-policy", resources.ReserveNone, "Whether Pods are kept the memory that they request, with cgroups of version 2: None or TieredReservation")
+	f.Float64Var(&o.MemoryThrottling, "memory-throttling-factor", 0, "From where between its request and its limit a container is made to give memory back, with cgroups of version 2 (0: nowhere, up to 1)")
 	f.StringSliceVar(&o.UnsafeSysctls, "allowed-unsafe-sysctls", nil, "Kernel parameters that Pods of this node may set besides the safe ones: names, or prefixes that end in *")
 	f.StringVar(&o.ResolvConf, "resolv-conf", "", "Resolver configuration that Pods inherit; the machine's own, or that of systemd-resolved behind it, unless set")
 	f.StringVar(&o.LocalStorageDir, "local-storage-dir", "", "Where this node's local volumes are (default: storage in the data directory)")

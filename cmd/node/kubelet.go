@@ -9,6 +9,7 @@ import (
 
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/localvolumes"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
 
@@ -43,9 +44,11 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 	o, core := n.options, api.Informers.Core().V1()
 	classes := api.Informers.Node().V1().RuntimeClasses().Lister()
 	local := localvolumes.NewKeeper(o.StorageDir())
-	local.Sweep() // of what was deleted before
+	local.Sweep()                                                               // of what was deleted before
+	qos, _ := resources.ParseMemoryQoS(o.MemoryReservation, o.MemoryThrottling) // checked with the other options
 	return kubelet.Config{
-		NodeName: o.Name, NodeIPs: []netip.Addr{netip.MustParseAddr(o.IP)}, Client: api.Client,
+		MemoryQoS: qos,
+		NodeName:  o.Name, NodeIPs: []netip.Addr{netip.MustParseAddr(o.IP)}, Client: api.Client,
 		Pods: core.Pods().Informer(), Nodes: core.Nodes().Informer(), Services: core.Services().Informer(),
 		RuntimeClass: func(name string) (*nodev1.RuntimeClass, error) { return classes.Get(name) },
 		Objects:      api.Objects, RuntimeEndpoint: o.runtimeEndpoint(), SandboxSeccomp: o.sandboxSeccomp(), CgroupRoot: o.CgroupRoot,

@@ -16,6 +16,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
 
@@ -36,6 +37,10 @@ type Options struct {
 	EvictionHard string
 	// EvictionTransition is how long the node counts as short of something when it is no more; eviction.Transition unless set.
 	EvictionTransition time.Duration
+	// MemoryReservation is which of their memory Pods are kept, and MemoryThrottling from where on they are made to give it back, as
+	// resources.ParseMemoryQoS reads them.
+	MemoryReservation string
+	MemoryThrottling  float64
 	// UnsafeSysctls are what Pods may set besides safe ones, as admission.ParseSysctls reads them.
 	UnsafeSysctls []string
 	// ResolvConf is the resolver configuration that Pods inherit; the kubelet's default unless set.
@@ -76,6 +81,9 @@ func (o *Options) Complete() (err error) {
 	}
 	if o.EvictionTransition < 0 {
 		return fmt.Errorf("--eviction-pressure-transition-period: %s is less than nothing", o.EvictionTransition)
+	}
+	if _, err := resources.ParseMemoryQoS(o.MemoryReservation, o.MemoryThrottling); err != nil {
+		return fmt.Errorf("--memory-reservation-policy, --memory-throttling-factor: %w", err)
 	}
 	if _, err := admission.ParseSysctls(o.UnsafeSysctls); err != nil {
 		return fmt.Errorf("--allowed-unsafe-sysctls: %w", err)

@@ -24,6 +24,9 @@ import (
 type Config struct {
 	// Root is the cgroup beneath which kubepods is made, as a path from the hierarchies' roots; "/" unless set.
 	Root string
+	// QoS is how the kernel is to look after Pods' memory, and Allocatable what of that they may have together.
+	QoS         MemoryQoS
+	Allocatable int64
 }
 
 // Cgroups are the cgroups of this node's Pods: <root>/kubepods[/burstable|/besteffort]/pod<UID>, of either version. The
@@ -42,6 +45,14 @@ type Cgroups struct {
 	// pods are the cgroups known to exist, burstable the CPU that burstable Pods request, in thousandths.
 	pods      map[types.UID]string
 	burstable map[types.UID]int64
+	// protected is what Pods request of memory: those that are kept it, by class.
+	protected map[types.UID]protected
+}
+
+// protected is what a Pod requests of memory.
+type protected struct {
+	class corev1.PodQOSClass
+	bytes int64
 }
 
 // New returns the node's cgroups, with those found of an earlier process. It makes nothing yet.
@@ -53,8 +64,9 @@ func New(c Config) (*Cgroups, error) {
 	g := &Cgroups{
 		root:      filepath.Join("/", c.Root, "kubepods"),
 		machine:   Machine{Memory: memory, Unified: cgroups.IsCgroup2UnifiedMode(), HugePageSizes: pageSizes()},
-		burstable: map[types.UID]int64{},
+		burstable: map[types.UID]int64{}, protected: map[types.UID]protected{},
 	}
+	g.machine.QoS, g.machine.Allocatable = c.QoS, c.Allocatable
 	if LimitsHugePages() {
 		g.pageSizes = g.machine.HugePageSizes
 	}
@@ -79,7 +91,7 @@ func (g *Cgroups) Ensure() error {
 		}
 	}
 	g.machine.SwapAccounting = swapAccounting(g.root)
-	return nil
+	return g.protect() // of Pods that run there is nothing yet: Recall will say
 }
 
 // Limit makes limits hold for all Pods together, after Ensure: what is left of the machine is the system's. It fails while Pods
@@ -100,7 +112,14 @@ func (g *Cgroups) Create(pod *corev1.Pod) (parent string, err error) {
 	if !known {
 		path = g.path(pod)
 	}
-	if err := apply(path, forPod(pod, g.pageSizes)); err != nil {
+	limits := forPod(pod, g.pageSizes)
+	if g.machine.Unified {
+		limits.Unified = g.machine.QoS.pod(pod)
+	}
+	if err := g.keep(pod); err != nil {
+		return "", err
+	}
+	if err := apply(path, limits); err != nil {
 		return "", fmt.Errorf("making the cgroup of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	g.mu.Lock()
@@ -125,7 +144,14 @@ func (g *Cgroups) Remove(uid types.UID) error {
 	}
 	g.mu.Lock()
 	delete(g.pods, uid)
+	_, kept := g.protected[uid]
+	delete(g.protected, uid)
 	g.mu.Unlock()
+	if kept {
+		if err := g.protect(); err != nil {
+			return err
+		}
+	}
 	return g.weigh(uid, 0)
 }
 
@@ -170,6 +196,7 @@ func (g *Cgroups) RemoveAll() error {
 	defer g.mu.Unlock()
 	clear(g.pods)
 	clear(g.burstable)
+	clear(g.protected)
 	return nil
 }
 

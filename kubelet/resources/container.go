@@ -16,6 +16,9 @@ type Machine struct {
 	Memory int64
 	// Unified says that cgroups are of version 2.
 	Unified bool
+	// QoS is how the kernel is to look after memory, of which Pods may have Allocatable.
+	QoS         MemoryQoS
+	Allocatable int64
 	// SwapAccounting says that cgroups can limit swap.
 	SwapAccounting bool
 	// HugePageSizes are the sizes, in bytes, of the pages that the machine knows besides its ordinary ones.
@@ -36,7 +39,8 @@ func ForContainer(pod *corev1.Pod, c *corev1.Container, m Machine) *runtimeapi.L
 	}
 	if m.Unified {
 		// All of a container's processes are killed together when it exceeds its memory.
-		r.Unified = map[string]string{"memory.oom.group": "1"}
+		r.Unified = m.QoS.container(pod, c, m.Allocatable)
+		r.Unified["memory.oom.group"] = "1"
 	}
 	switch { // nothing is swapped out
 	case m.Unified && m.SwapAccounting:

@@ -63,7 +63,7 @@ func TestForContainer(t *testing.T) {
 			CpuShares: 2, CpuQuota: 200_000, MemoryLimitInBytes: 4 * gigabyte, OomScoreAdj: 900}},
 		"version 2": {pod: podOf(guaranteed), machine: Machine{Unified: true, SwapAccounting: true}, want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 512, CpuQuota: 50_000, MemoryLimitInBytes: 64 << 20, OomScoreAdj: -997,
-			Unified: map[string]string{"memory.oom.group": "1", "memory.swap.max": "0"}}},
+			Unified: map[string]string{"memory.oom.group": "1", "memory.swap.max": "0", "memory.min": "0", "memory.low": "0"}}},
 		"version 1 with swap": {pod: podOf(guaranteed), machine: Machine{SwapAccounting: true}, want: &runtimeapi.LinuxContainerResources{
 			CpuShares: 512, CpuQuota: 50_000, MemoryLimitInBytes: 64 << 20, MemorySwapLimitInBytes: 64 << 20, OomScoreAdj: -997}},
 		"huge pages": {

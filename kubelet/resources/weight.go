@@ -19,9 +19,70 @@ func (g *Cgroups) Recall(pods []*corev1.Pod) error {
 		if _, known := g.pods[pod.UID]; known && core.QOSClass(pod) == corev1.PodQOSBurstable {
 			g.burstable[pod.UID] = cpuOf(pod)
 		}
+		if _, known := g.pods[pod.UID]; known && g.keeps() {
+			g.protected[pod.UID] = protectedOf(pod)
+		}
 	}
 	g.mu.Unlock()
+	if err := g.protect(); err != nil {
+		return err
+	}
 	return g.writeWeight()
+}
+
+// keeps tells whether what Pods request of memory is kept for them.
+func (g *Cgroups) keeps() bool { return g.machine.Unified && g.machine.QoS.Tiered }
+
+func protectedOf(pod *corev1.Pod) protected {
+	requests := resource.PodRequests(pod, resource.PodResourcesOptions{})
+	return protected{core.QOSClass(pod), requests.Memory().Value()}
+}
+
+// keep counts a Pod's memory among that which is kept, before the Pod's own cgroup is told.
+func (g *Cgroups) keep(pod *corev1.Pod) error {
+	if !g.keeps() {
+		return nil
+	}
+	now := protectedOf(pod)
+	g.mu.Lock()
+	same := g.protected[pod.UID] == now
+	g.protected[pod.UID] = now
+	g.mu.Unlock()
+	if same {
+		return nil
+	}
+	return g.protect()
+}
+
+// Protected is how much memory the kernel never takes from Pods, and how much only as a last resort; nothing is known in version 1.
+func (g *Cgroups) Protected() (guaranteed, burstable int64, known bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.protected {
+		switch p.class {
+		case corev1.PodQOSGuaranteed:
+			guaranteed += p.bytes
+		case corev1.PodQOSBurstable:
+			burstable += p.bytes
+		}
+	}
+	return guaranteed, burstable, g.machine.Unified
+}
+
+// protect tells the kernel what is kept for all Pods, and for burstable ones. Writes follow one another, as those of weights. Where nothing
+// is kept, nothing is written but over what an earlier process kept.
+func (g *Cgroups) protect() error {
+	if !g.machine.Unified || !g.keeps() && !kept(g.root) {
+		return nil
+	}
+	g.weighing.Lock()
+	defer g.weighing.Unlock()
+	guaranteed, burstable, _ := g.Protected()
+	all, ofBurstable := g.machine.QoS.above(guaranteed, burstable)
+	if err := apply(g.root, &cgroups.Resources{SkipDevices: true, Unified: all}); err != nil {
+		return err
+	}
+	return apply(filepath.Join(g.root, "burstable"), &cgroups.Resources{SkipDevices: true, Unified: ofBurstable})
 }
 
 // cpuOf is what a Pod requests of CPU, in thousandths.
@@ -58,4 +119,14 @@ func (g *Cgroups) writeWeight() error {
 	r := &cgroups.Resources{SkipDevices: true}
 	setShares(r, Shares(total))
 	return apply(filepath.Join(g.root, "burstable"), r)
+}
+
+// kept tells whether something is kept for all Pods.
+func kept(root string) bool {
+	for _, file := range []string{memoryMin, memoryLow} {
+		if n, err := readNumber(filepath.Join(mountpoint, root, file)); err == nil && n > 0 {
+			return true
+		}
+	}
+	return false
 }
