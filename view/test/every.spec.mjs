@@ -27,7 +27,7 @@ async function make(api, ns, node) {
 
 for (const hand of ["mouse", "keys"]) for (const width of [1600, 400]) for (const theme of ["light", "dark"]) for (const language of ["en", "zh"]) {
   test(`every action by ${hand} at ${width} pixels, ${theme}, ${language}`, async ({ page, view, api, context }) => {
-    test.setTimeout(240_000);
+    test.setTimeout(600_000);
     const ns = ["every", hand, width, theme, language].join("-"), node = ns.replace("every", "own"), say = speaks(language), step = test.step;
     await make(api, ns, node);
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);

@@ -51,7 +51,7 @@ const further = [
 
 for (const width of [1600, 400]) for (const theme of ["light", "dark"]) for (const language of ["en", "zh"]) {
   test(`pages at ${width} pixels, ${theme}, ${language}`, async ({ page, view, complaints }) => {
-    test.setTimeout(300_000);
+    test.setTimeout(900_000);
     await page.setViewportSize({ width, height: width === 400 ? 800 : 900 });
     await page.evaluate(([theme, language]) => {
       localStorage.setItem("coracle-view-theme", theme);
