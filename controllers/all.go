@@ -202,7 +202,7 @@ func all() []unit {
 // Register puts every controller on the manager. It starts nothing; the manager does. The manager's client is not
 // used, only its cache.
 func Register(mgr manager.Manager, c Config) error {
-	for _, add := range []func(context.Context, client.FieldIndexer) error{owned.AddIndexes, podset.AddIndexes, persistentvolume.AddIndexes, pvcprotection.AddIndexes, devicetainteviction.AddIndexes} {
+	for _, add := range []func(context.Context, client.FieldIndexer) error{owned.AddIndexes, podset.AddIndexes, persistentvolume.AddIndexes, pvcprotection.AddIndexes, devicetainteviction.AddIndexes, localstorage.AddIndexes} {
 		if err := add(context.Background(), mgr.GetFieldIndexer()); err != nil {
 			return err
 		}

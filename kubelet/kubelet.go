@@ -106,9 +106,11 @@ type Config struct {
 	// Sweep looks for what the runtime does not list; nothing that began before its time is under way when it is called. May be nil.
 	Sweep Sweep
 
-	Labels  map[string]string
-	Taints  []corev1.Taint
-	MaxPods int
+	Labels map[string]string
+	// Annotations are the Node's, beside those that all have.
+	Annotations map[string]string
+	Taints      []corev1.Taint
+	MaxPods     int
 	// EvictionHard are the thresholds below which Pods must go, as eviction.ParseThresholds reads them; eviction.Default unless set.
 	EvictionHard string
 	// EvictionTransition is how long the node's conditions say that it is short of something when it is no more; eviction.Transition unless set.
@@ -315,7 +317,7 @@ func (k *Kubelet) wire(ctx context.Context, p *parts, runtimeName, runtimeVersio
 	p.node = node.New(node.Config{
 		Name: k.NodeName, IPs: k.ips(), Client: k.Client, Current: k.currentNode, Runtime: p.runtime, Images: p.images,
 		SeenImages:  seenImages(ctx, p),
-		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Taints: k.Taints,
+		RuntimeName: runtimeName, RuntimeVersion: runtimeVersion, Port: k.Port, Labels: k.Labels, Annotations: k.Annotations, Taints: k.Taints,
 		Offer: k.offer(), KubeletVersion: Version,
 		Pressure: func() node.Pressure {
 			of := p.evictor.Pressure

@@ -38,11 +38,14 @@ func downCommand() *cobra.Command {
 }
 
 func resetCommand() *cobra.Command {
-	dir := cluster.DefaultDataDir
+	dir, volumes := cluster.DefaultDataDir, false
 	c := &cobra.Command{
 		Use: "reset", Short: "Stop the cluster and delete its state", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return host.Reset(c.Context(), dir, c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return host.Reset(c.Context(), dir, volumes, c.OutOrStdout())
+		},
 	}
+	c.Flags().BoolVar(&volumes, "local-volumes", false, "Delete this node's local volumes, too, which stay otherwise")
 	dataDirFlag(c.Flags(), &dir, dir, "Where the cluster keeps its state")
 	return c
 }

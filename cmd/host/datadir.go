@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/cmd/node"
 	"github.com/coracle-k8s/coracle/kubelet/removal"
 )
 
@@ -24,6 +25,9 @@ func ourNames() []string {
 		"." + cluster.AdminKubeconfig + ".*", "." + serverOptions + ".*", "." + agentOptions + ".*", "." + flagsFile + ".*", ".cluster.json.*", // while they are written
 	}
 }
+
+// isVolumes tells of what a reset leaves, for the next cluster or to be deleted on its own.
+func isVolumes(name string) bool { return name == node.StorageName || name == node.PoolsFile }
 
 func isOurs(name string) bool {
 	return slices.ContainsFunc(ourNames(), func(ours string) bool {
@@ -48,7 +52,7 @@ func checkOurs(dataDir string) error {
 		case name == pidFile || name == serverOptions || name == agentOptions:
 			return nil
 		case name == "lost+found": // of a disk of its own
-		case foreign == "" && !isOurs(name):
+		case foreign == "" && !isOurs(name) && !isVolumes(name):
 			foreign = name
 		}
 	}
@@ -69,6 +73,7 @@ func removeState(dataDir string) (left []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return isVolumes(e.Name()) })
 	if _, err := os.Stat(filepath.Join(dataDir, pidFile)); err != nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%s is no data directory of a cluster (it has no %s): nothing deleted", dataDir, pidFile)
 	}

@@ -63,8 +63,8 @@ func stopServer(ctx context.Context, dataDir, what string, out io.Writer) error 
 	return nil
 }
 
-// Reset is Down and deletes the state, and our entry in the user's kubeconfig. Idempotent.
-func Reset(ctx context.Context, dataDir string, out io.Writer) error {
+// Reset is Down and deletes the state, and our entry in the user's kubeconfig. Local volumes stay, unless they are to go, too. Idempotent.
+func Reset(ctx context.Context, dataDir string, volumes bool, out io.Writer) error {
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
 		return err
@@ -80,6 +80,9 @@ func Reset(ctx context.Context, dataDir string, out io.Writer) error {
 		if err := node.RemoveData(dataDir); err != nil {
 			return fmt.Errorf("deleting volumes and logs: %w", err)
 		}
+	}
+	if err := resetVolumes(dataDir, last.node(), volumes, out); err != nil {
+		return err
 	}
 	left, err := removeState(dataDir)
 	if err != nil {

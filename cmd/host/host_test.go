@@ -5,14 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/coracle-k8s/coracle/await"
 	"github.com/coracle-k8s/coracle/cmd/cluster"
+	"github.com/coracle-k8s/coracle/cmd/node"
 )
 
 func TestOneServerPerDataDirectory(t *testing.T) {
@@ -151,6 +156,48 @@ func TestResetDeletesWhatIsOursOnly(t *testing.T) {
 	for _, path := range []string{filepath.Join(dir, "thesis", "one.txt"), filepath.Join(outside, "precious")} {
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestResetLeavesVolumesUnlessTold: they are listed; the directory is one for a new cluster, and they can be deleted later.
+func TestResetLeavesVolumesUnlessTold(t *testing.T) {
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "volumes")
+	const name = "pvc-0a1b2c3d-0000-4000-8000-0123456789ab"
+	for _, o := range []node.Options{{DataDir: dir}, {DataDir: dir, LocalStorageDir: elsewhere}} {
+		pool := o.Pool()
+		if _, err := pool.Make(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Close()
+	reset := func(volumes bool) string {
+		t.Helper()
+		var out strings.Builder
+		if err := resetVolumes(dir, nil, volumes, &out); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := removeState(dir); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+		return out.String()
+	}
+	for range 2 {
+		if out := reset(false); strings.Count(out, "left 1 local volumes in ") != 2 || !strings.Contains(out, elsewhere) {
+			t.Errorf("it says\n%s", out)
+		}
+		if err := checkOurs(dir); err != nil {
+			t.Errorf("a new cluster is refused: %v", err)
+		}
+	}
+	reset(true)
+	for _, gone := range []string{dir, elsewhere} {
+		if _, err := os.Stat(gone); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", gone, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	nodev1 "k8s.io/api/node/v1"
 
+	"github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/localvolumes"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
@@ -43,7 +44,7 @@ func (n *Node) runKubelet(ctx context.Context) error {
 func (n *Node) kubeletConfig(api *API) kubelet.Config {
 	o, core := n.options, api.Informers.Core().V1()
 	classes := api.Informers.Node().V1().RuntimeClasses().Lister()
-	local := localvolumes.NewKeeper(o.StorageDir())
+	local := localvolumes.NewKeeper(o.Pool())
 	local.Sweep()                                                               // of what was deleted before
 	qos, _ := resources.ParseMemoryQoS(o.MemoryReservation, o.MemoryThrottling) // checked with the other options
 	return kubelet.Config{
@@ -58,5 +59,6 @@ func (n *Node) kubeletConfig(api *API) kubelet.Config {
 		JoinNetwork: n.network.Join, EvictionHard: o.EvictionHard, EvictionTransition: o.EvictionTransition, UnsafeSysctls: o.UnsafeSysctls, ResolvConf: o.ResolvConf,
 		// Beside the images, so that records and images are of one another.
 		PullRecordsDir: filepath.Join(o.DataDir, "image_manager"), Sweep: o.sweep(), LocalVolumes: local,
+		Annotations: map[string]string{volume.LocalRoom: local.Room()},
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/coracle-k8s/coracle/kubelet"
 	"github.com/coracle-k8s/coracle/kubelet/admission"
 	"github.com/coracle-k8s/coracle/kubelet/eviction"
+	"github.com/coracle-k8s/coracle/kubelet/localvolumes"
 	"github.com/coracle-k8s/coracle/kubelet/resources"
 	"github.com/coracle-k8s/coracle/kubelet/runtime/containerd"
 )
@@ -123,8 +124,19 @@ func (o *Options) StorageDir() string {
 	if o.LocalStorageDir != "" {
 		return filepath.Clean(o.LocalStorageDir)
 	}
-	return filepath.Join(o.DataDir, "storage")
+	return filepath.Join(o.DataDir, StorageName)
 }
+
+// Pool is that directory.
+func (o *Options) Pool() localvolumes.Pool {
+	return localvolumes.Pool{Dir: o.StorageDir(), Known: filepath.Join(o.DataDir, PoolsFile)}
+}
+
+// StorageName is that directory's in the data directory.
+const StorageName = "storage"
+
+// PoolsFile of the data directory remembers the disks of local volumes.
+const PoolsFile = "local-storage.json"
 
 // User is whom a node's requests to the API server come from.
 func (o *Options) User() string { return "system:node:" + o.Name }

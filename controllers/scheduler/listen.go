@@ -11,6 +11,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/coracle-k8s/coracle/apis/core"
+	"github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
 	"github.com/coracle-k8s/coracle/guard"
@@ -146,7 +147,7 @@ func nodeChange(old, node *corev1.Node) framework.Action {
 	if !equality.Semantic.DeepEqual(old.Status.Allocatable, node.Status.Allocatable) {
 		action |= framework.NodeAllocatableChanged
 	}
-	if !equality.Semantic.DeepEqual(old.Labels, node.Labels) {
+	if !equality.Semantic.DeepEqual(old.Labels, node.Labels) || old.Annotations[volume.LocalRoom] != node.Annotations[volume.LocalRoom] {
 		action |= framework.NodeLabelsChanged
 	}
 	if old.Spec.Unschedulable != node.Spec.Unschedulable || !equality.Semantic.DeepEqual(old.Spec.Taints, node.Spec.Taints) {

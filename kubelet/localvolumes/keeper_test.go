@@ -12,7 +12,7 @@ import (
 
 func TestKeeperMakesAndDeletes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := NewKeeper(filepath.Join(t.TempDir(), "storage"))
+		k := NewKeeper(*poolIn(t.TempDir()))
 		ask := func(method, name string) (int, string) {
 			r, w := httptest.NewRequest(method, "/local-volumes/x", nil), httptest.NewRecorder()
 			r.SetPathValue("name", name)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -48,7 +49,7 @@ type Config struct {
 	// RuntimeName and RuntimeVersion are what the runtime calls itself.
 	RuntimeName, RuntimeVersion string
 	Port                        int32
-	Labels                      map[string]string
+	Labels, Annotations         map[string]string
 	Taints                      []corev1.Taint
 	// Offer is what of the machine the node has for Pods.
 	Offer          resources.Offer
@@ -164,11 +165,11 @@ func (n *Node) register(ctx context.Context) bool {
 }
 
 func (n *Node) tryRegister(ctx context.Context) error {
+	annotations := map[string]string{"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+	maps.Copy(annotations, n.Annotations)
 	fresh := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.labels(), Annotations: map[string]string{
-			"volumes.kubernetes.io/controller-managed-attach-detach": "true",
-		}},
-		Spec: corev1.NodeSpec{Taints: n.Taints},
+		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.labels(), Annotations: annotations},
+		Spec:       corev1.NodeSpec{Taints: n.Taints},
 	}
 	status, _ := n.observe(ctx, nil)
 	fresh.Status = status
@@ -185,26 +186,32 @@ func (n *Node) tryRegister(ctx context.Context) error {
 	return nil
 }
 
-// adopt brings the labels of a Node that exists up to date.
+// adopt brings labels and annotations of a Node that exists up to date.
 func (n *Node) adopt(ctx context.Context, fresh *corev1.Node) (*corev1.Node, error) {
 	existing, err := n.Client.CoreV1().Nodes().Get(ctx, n.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
-	missing := map[string]string{}
-	for key, value := range fresh.Labels {
-		if existing.Labels[key] != value {
-			missing[key] = value
-		}
-	}
-	if len(missing) == 0 {
+	labels, annotations := missing(fresh.Labels, existing.Labels), missing(n.Annotations, existing.Annotations)
+	if len(labels)+len(annotations) == 0 {
 		return existing, nil
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": missing}})
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": labels, "annotations": annotations}})
 	if err != nil {
 		return nil, err
 	}
 	return n.Client.CoreV1().Nodes().Patch(ctx, n.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+}
+
+// missing is what of wanted is not, or is another, in had.
+func missing(wanted, had map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range wanted {
+		if got, is := had[key]; !is || got != value {
+			out[key] = value
+		}
+	}
+	return out
 }
 
 // report writes the status where it changed or grew old. It returns whether the node is ready.

@@ -29,7 +29,7 @@ func defaultClass() *storagev1.StorageClass {
 		ObjectMeta:        metav1.ObjectMeta{Name: api.LocalClass, Annotations: map[string]string{api.DefaultClassAnnotation: "true"}},
 		Provisioner:       api.LocalProvisioner,
 		ReclaimPolicy:     ptr.To(corev1.PersistentVolumeReclaimDelete),
-		VolumeBindingMode: ptr.To(storagev1.VolumeBindingWaitForFirstConsumer),
+		VolumeBindingMode: ptr.To(storagev1.VolumeBindingWaitForFirstConsumer), AllowVolumeExpansion: ptr.To(true),
 	}
 }
 

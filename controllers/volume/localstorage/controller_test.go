@@ -18,6 +18,7 @@ import (
 
 	api "github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/controllers/loop"
+	"github.com/coracle-k8s/coracle/controllers/volume/pvcprotection"
 )
 
 // disks are nodes that fail as err says, and what was asked of them.
@@ -26,9 +27,9 @@ type disks struct {
 	asked []string
 }
 
-func (d *disks) Make(_ context.Context, node, volume string) (string, error) {
-	d.asked = append(d.asked, "make "+node+" "+volume)
-	return "/d/" + volume, d.err
+func (d *disks) Make(_ context.Context, node string, v *corev1.PersistentVolume) (string, error) {
+	d.asked = append(d.asked, "make "+node+" "+v.Name)
+	return "/d/" + v.Name, d.err
 }
 
 func (d *disks) Delete(_ context.Context, node, volume string) error {
@@ -38,7 +39,38 @@ func (d *disks) Delete(_ context.Context, node, volume string) error {
 
 func world(t *testing.T, d *disks, objects ...client.Object) *controller {
 	t.Helper()
-	return &controller{client: fake.NewClientBuilder().WithScheme(clientscheme.Scheme).WithObjects(objects...).Build(), recorder: events.NewFakeRecorder(10), nodes: d}
+	b := fake.NewClientBuilder().WithScheme(clientscheme.Scheme).WithObjects(objects...).WithStatusSubresource(&corev1.PersistentVolumeClaim{})
+	b.WithIndex(&corev1.Pod{}, pvcprotection.ByClaim, func(o client.Object) (names []string) {
+		for _, r := range pvcprotection.ClaimsOf(context.Background(), o) {
+			names = append(names, r.Name)
+		}
+		return names
+	})
+	if err := AddIndexes(t.Context(), indexes{b}); err != nil {
+		t.Fatal(err)
+	}
+	return &controller{client: b.Build(), recorder: events.NewFakeRecorder(50), nodes: d}
+}
+
+type indexes struct{ *fake.ClientBuilder }
+
+func (i indexes) IndexField(_ context.Context, o client.Object, field string, f client.IndexerFunc) error {
+	i.WithIndex(o, field, f)
+	return nil
+}
+
+// ready is a node with room for 10Gi.
+func ready(name string) *corev1.Node {
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Labels: map[string]string{corev1.LabelHostname: name}, Annotations: map[string]string{api.LocalRoom: "10Gi"},
+		},
+		Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
+	}
+}
+
+func local(mode storagev1.VolumeBindingMode) *storagev1.StorageClass {
+	return &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Provisioner: api.LocalProvisioner, VolumeBindingMode: &mode}
 }
 
 func selected(node string) *corev1.PersistentVolumeClaim {
@@ -49,9 +81,7 @@ func selected(node string) *corev1.PersistentVolumeClaim {
 }
 
 func TestAVolumeComesAndGoesWithItsClaim(t *testing.T) {
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{corev1.LabelHostname: "host"}}}
-	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Provisioner: api.LocalProvisioner}
-	d := &disks{}
+	node, class, d := ready("n"), local(storagev1.VolumeBindingWaitForFirstConsumer), &disks{}
 	r := world(t, d, node, class, selected("n"))
 	ctx, key := t.Context(), client.ObjectKey{Name: "pvc-uid"}
 	for range 2 {
@@ -87,8 +117,7 @@ func TestAVolumeComesAndGoesWithItsClaim(t *testing.T) {
 }
 
 func TestANodeWithoutStorageIsGivenUp(t *testing.T) {
-	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Provisioner: api.LocalProvisioner}
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{corev1.LabelHostname: "host"}}}
+	class, node := local(storagev1.VolumeBindingWaitForFirstConsumer), ready("n")
 	for _, name := range []string{"n", "gone"} {
 		r := world(t, &disks{err: ErrNone}, node.DeepCopy(), class.DeepCopy(), selected(name))
 		if _, err := r.Reconcile(t.Context(), loop.Request("ns", "c")); err != nil {

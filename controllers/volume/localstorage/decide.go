@@ -35,8 +35,8 @@ func unable(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass) 
 // nameOf is the name of the claim's volume, and of its directory.
 func nameOf(claim *corev1.PersistentVolumeClaim) string { return "pvc-" + string(claim.UID) }
 
-// made is the volume of the claim in a directory of the node.
-func made(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, node *corev1.Node, path string) (*corev1.PersistentVolume, error) {
+// made is the volume of the claim on the node; where it is there is the node's choice.
+func made(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, node *corev1.Node) (*corev1.PersistentVolume, error) {
 	host := node.Labels[corev1.LabelHostname]
 	if host == "" {
 		return nil, fmt.Errorf("node %s has no label %s", node.Name, corev1.LabelHostname)
@@ -44,14 +44,14 @@ func made(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, no
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: nameOf(claim), Finalizers: []string{api.LocalFinalizer},
-			Annotations: map[string]string{volume.AnnDynamicallyProvisioned: api.LocalProvisioner, onNode: node.Name},
+			Annotations: map[string]string{volume.AnnDynamicallyProvisioned: api.LocalProvisioner, api.LocalNode: node.Name},
 		},
 		Spec: corev1.PersistentVolumeSpec{
 			StorageClassName: class.Name, AccessModes: claim.Spec.AccessModes, VolumeMode: ptr.To(corev1.PersistentVolumeFilesystem),
 			PersistentVolumeReclaimPolicy: ptr.Deref(class.ReclaimPolicy, corev1.PersistentVolumeReclaimDelete),
 			MountOptions:                  class.MountOptions,
 			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: *claim.Spec.Resources.Requests.Storage()},
-			PersistentVolumeSource:        corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: path}},
+			PersistentVolumeSource:        corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{}},
 			ClaimRef: &corev1.ObjectReference{
 				APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID,
 			},
@@ -62,8 +62,9 @@ func made(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, no
 	}, nil
 }
 
-// onNode, an annotation of a volume, names the node whose directory it is: names of hosts are not those of nodes.
-const onNode = "coracle.io/local-node"
+// madeAs, an annotation of a volume, is the UID that it had when its claim was there. Volumes that were brought back without their claims
+// have other UIDs, and may be all that is left to lead to the data.
+const madeAs = "coracle.io/local-volume-uid"
 
 // fate is what is to be done about a volume of ours.
 type fate int
@@ -74,6 +75,10 @@ const (
 	release
 	// destroy takes its directory away, too.
 	destroy
+	// note writes down that the claim is there.
+	note
+	// doubt is said, and the volume is kept.
+	doubt
 )
 
 // fateOf is decided by the volume and by its claim, nil if that is gone.
@@ -81,6 +86,10 @@ func fateOf(v *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) fat
 	unused := v.Spec.ClaimRef != nil && v.Spec.ClaimRef.UID != "" && (claim == nil || claim.UID != v.Spec.ClaimRef.UID)
 	wiped := v.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete
 	switch leaving := v.DeletionTimestamp != nil; {
+	case claim != nil && claim.UID == v.Spec.ClaimRef.UID && v.Annotations[madeAs] != string(v.UID):
+		return note
+	case unused && wiped && v.Status.Phase == corev1.VolumeReleased && v.Annotations[madeAs] != string(v.UID):
+		return doubt
 	case unused && wiped && (leaving || v.Status.Phase == corev1.VolumeReleased):
 		return destroy
 	case leaving && (!wiped || v.Spec.ClaimRef == nil):

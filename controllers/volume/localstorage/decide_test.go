@@ -51,16 +51,16 @@ func TestWhatCanBeMade(t *testing.T) {
 func TestAVolumeIsTheClaimsOnItsNode(t *testing.T) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{corev1.LabelHostname: "host"}}}
 	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "local"}, ReclaimPolicy: ptr.To(corev1.PersistentVolumeReclaimRetain)}
-	v, err := made(claimed(), class, node, "/d/pvc-uid")
+	v, err := made(claimed(), class, node)
 	if err != nil {
 		t.Fatal(err)
 	}
 	terms := v.Spec.NodeAffinity.Required.NodeSelectorTerms
-	if v.Name != "pvc-uid" || v.Spec.ClaimRef.UID != "uid" || v.Spec.Local.Path != "/d/pvc-uid" || terms[0].MatchExpressions[0].Values[0] != "host" ||
+	if v.Name != "pvc-uid" || v.Spec.ClaimRef.UID != "uid" || terms[0].MatchExpressions[0].Values[0] != "host" ||
 		v.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain || v.Spec.Capacity.Storage().String() != "1Gi" {
 		t.Errorf("made %v", v)
 	}
-	if v, err := made(claimed(), class, &corev1.Node{}, "/d"); err == nil {
+	if v, err := made(claimed(), class, &corev1.Node{}); err == nil {
 		t.Errorf("a volume of a node that cannot be told from others: %v", v)
 	}
 }
@@ -79,22 +79,30 @@ func TestFates(t *testing.T) {
 		policy  corev1.PersistentVolumeReclaimPolicy
 		phase   corev1.PersistentVolumePhase
 		leaving bool
+		brought bool // back, from elsewhere
 		claim   *corev1.PersistentVolumeClaim
 		want    fate
 	}{
-		"in use":                      {wipe, corev1.VolumeBound, false, with(""), keep},
-		"in use, though said not":     {wipe, corev1.VolumeReleased, false, with(""), keep},
-		"not said to be released yet": {wipe, corev1.VolumeBound, false, nil, keep},
-		"released":                    {wipe, corev1.VolumeReleased, false, nil, destroy},
-		"of a claim before":           {wipe, corev1.VolumeReleased, false, with("other"), destroy},
-		"retained":                    {retain, corev1.VolumeReleased, false, nil, keep},
-		"retained, deleted":           {retain, corev1.VolumeReleased, true, nil, release},
-		"deleted":                     {wipe, corev1.VolumeReleased, true, nil, destroy},
-		"deleted under its claim":     {wipe, corev1.VolumeBound, true, with(""), keep},
+		"in use":                       {wipe, corev1.VolumeBound, false, false, with(""), keep},
+		"in use, though said not":      {wipe, corev1.VolumeReleased, false, false, with(""), keep},
+		"not said to be released yet":  {wipe, corev1.VolumeBound, false, false, nil, keep},
+		"released":                     {wipe, corev1.VolumeReleased, false, false, nil, destroy},
+		"of a claim before":            {wipe, corev1.VolumeReleased, false, false, with("other"), destroy},
+		"retained":                     {retain, corev1.VolumeReleased, false, false, nil, keep},
+		"retained, deleted":            {retain, corev1.VolumeReleased, true, false, nil, release},
+		"deleted":                      {wipe, corev1.VolumeReleased, true, false, nil, destroy},
+		"deleted under its claim":      {wipe, corev1.VolumeBound, true, false, with(""), keep},
+		"new":                          {wipe, corev1.VolumeBound, false, true, with(""), note},
+		"brought back without a claim": {wipe, corev1.VolumeReleased, false, true, nil, doubt},
+		"for another claim's name":     {wipe, corev1.VolumeReleased, true, true, with("other"), doubt},
 	} {
 		v := &corev1.PersistentVolume{
 			Spec:   corev1.PersistentVolumeSpec{PersistentVolumeReclaimPolicy: c.policy, ClaimRef: &corev1.ObjectReference{UID: "uid"}},
 			Status: corev1.PersistentVolumeStatus{Phase: c.phase},
+		}
+		v.UID = "v"
+		if !c.brought {
+			v.Annotations = map[string]string{madeAs: "v"}
 		}
 		if c.leaving {
 			v.DeletionTimestamp = ptr.To(metav1.Now())

@@ -2,7 +2,12 @@ package localstorage
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 )
@@ -14,10 +19,19 @@ type kubelets struct{ client rest.Interface }
 func NewNodes(core rest.Interface) Nodes { return kubelets{core} }
 
 // Make implements Nodes.
-func (k kubelets) Make(ctx context.Context, node, volume string) (string, error) {
-	path, err := k.client.Put().Resource("nodes").Name(node).SubResource("proxy").Suffix("local-volumes", volume).DoRaw(ctx)
-	if apierrors.IsNotFound(err) {
+func (k kubelets) Make(ctx context.Context, node string, v *corev1.PersistentVolume) (string, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encoding volume %s: %w", v.Name, err)
+	}
+	path, err := k.client.Put().Resource("nodes").Name(node).SubResource("proxy").Suffix("local-volumes", v.Name).
+		SetHeader("Content-Type", "application/json").Body(body).DoRaw(ctx)
+	var status apierrors.APIStatus
+	switch {
+	case apierrors.IsNotFound(err):
 		return "", ErrNone
+	case errors.As(err, &status) && status.Status().Code == http.StatusInsufficientStorage:
+		return "", ErrFull
 	}
 	return string(path), err
 }

@@ -25,7 +25,8 @@ const (
 	finalizer = "kubernetes.io/pvc-protection"
 	workers   = 1
 
-	byClaim = "claim"
+	// ByClaim is the index of Pods by the names of their claims.
+	ByClaim = "claim"
 	page    = 500
 )
 
@@ -40,20 +41,21 @@ func Register(mgr manager.Manager, c client.Client) error {
 	finished := func(old, now *corev1.Pod) bool { return core.PodTerminal(old) != core.PodTerminal(now) }
 	return loop.New(mgr, Name, workers).
 		For(&corev1.PersistentVolumeClaim{}).
-		Watches(&corev1.Pod{}, loop.ToRequests(claimsOf), loop.Only(loop.Changed(finished))).
+		Watches(&corev1.Pod{}, loop.ToRequests(ClaimsOf), loop.Only(loop.Changed(finished))).
 		Complete(loop.Contained(Name, reconcile.AsReconciler[*corev1.PersistentVolumeClaim](c, &controller{client: c, now: time.Now})))
 }
 
 // AddIndexes indexes Pods by the claims that they name. Call once for each manager, before any informer is started.
 func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &corev1.Pod{}, byClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) })
+	err := indexer.IndexField(ctx, &corev1.Pod{}, ByClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) })
 	if err != nil {
 		return fmt.Errorf("indexing pods by claim: %w", err)
 	}
 	return nil
 }
 
-func claimsOf(_ context.Context, o client.Object) []reconcile.Request {
+// ClaimsOf are requests for the claims that a Pod names.
+func ClaimsOf(_ context.Context, o client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, name := range claimNames(o.(*corev1.Pod)) {
 		requests = append(requests, loop.Request(o.GetNamespace(), name))
@@ -112,7 +114,7 @@ func (r *controller) Reconcile(ctx context.Context, claim *corev1.PersistentVolu
 // enough: it learns of claims and of Pods by two streams, of which one may be behind. Then the server is asked.
 func (r *controller) used(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
 	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, client.InNamespace(claim.Namespace), client.MatchingFields{byClaim: claim.Name}); err != nil {
+	if err := r.client.List(ctx, &pods, client.InNamespace(claim.Namespace), client.MatchingFields{ByClaim: claim.Name}); err != nil {
 		return false, fmt.Errorf("listing pods with claim %s: %w", client.ObjectKeyFromObject(claim), err)
 	}
 	for i := range pods.Items {

@@ -47,7 +47,7 @@ func TestClaimStaysWhileAPodMountsIt(t *testing.T) {
 				Namespace: "ns", Name: test.claim, DeletionTimestamp: ptr.To(metav1.Now()), Finalizers: []string{finalizer},
 			}}
 			c := fake.NewClientBuilder().WithObjects(claim, test.pod).
-				WithIndex(&corev1.Pod{}, byClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) }).
+				WithIndex(&corev1.Pod{}, ByClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) }).
 				WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 					if _, cached := list.(*corev1.PodList); cached && test.unknown {
 						return nil
@@ -69,7 +69,7 @@ func TestUnusedClaimsSaySinceWhen(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "c", Finalizers: []string{finalizer}}}
 	c := fake.NewClientBuilder().WithObjects(claim).WithStatusSubresource(claim, &corev1.Pod{}).
-		WithIndex(&corev1.Pod{}, byClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) }).Build()
+		WithIndex(&corev1.Pod{}, ByClaim, func(o client.Object) []string { return claimNames(o.(*corev1.Pod)) }).Build()
 	r := &controller{client: c, now: func() time.Time { return now }}
 	look := func(what, want string) {
 		t.Helper()

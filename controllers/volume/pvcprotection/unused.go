@@ -19,7 +19,7 @@ func (r *controller) noteUse(ctx context.Context, claim *corev1.PersistentVolume
 		return false, nil
 	}
 	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, client.InNamespace(claim.Namespace), client.MatchingFields{byClaim: claim.Name}); err != nil {
+	if err := r.client.List(ctx, &pods, client.InNamespace(claim.Namespace), client.MatchingFields{ByClaim: claim.Name}); err != nil {
 		return false, fmt.Errorf("listing pods with claim %s: %w", client.ObjectKeyFromObject(claim), err)
 	}
 	used := slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool { return !core.PodTerminal(&pod) })

@@ -32,8 +32,9 @@ func own() compact {
 			// What it has nodes do are requests to make and to delete volumes.
 			{Name: "coracle:local-storage", Rules: []rbacv1.PolicyRule{
 				{Verbs: []string{"get", "list", "watch", "update"}, APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}},
-				{Verbs: []string{"get", "list", "watch", "create", "update", "delete"}, APIGroups: []string{""}, Resources: []string{"persistentvolumes"}},
-				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""}, Resources: []string{"nodes"}},
+				{Verbs: []string{"update"}, APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims/status"}},
+				{Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}, APIGroups: []string{""}, Resources: []string{"persistentvolumes"}},
+				{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""}, Resources: []string{"nodes", "pods"}},
 				{Verbs: []string{"get", "list", "watch", "create"}, APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}},
 				{Verbs: []string{"update"}, APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{metav1.NamespaceSystem}},
 				{Verbs: []string{"update", "delete"}, APIGroups: []string{""}, Resources: []string{"nodes/proxy"}},

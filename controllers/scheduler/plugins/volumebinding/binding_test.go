@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/component-helpers/storage/volume"
 	"k8s.io/utils/ptr"
 
+	api "github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/internal/opinions"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
@@ -135,6 +137,34 @@ func TestNodesForVolumes(t *testing.T) {
 			opinions.Expect(t, opinions.Filter(t, newPlugin(t, test.objects...), test.pod, opinions.Node("a", ""), opinions.Node("b", "")), test.want...)
 		})
 	}
+}
+
+// TestRoomForLocalVolumesIsReserved: of Pods that are placed one after another, before anything is made, each finds what the last one left.
+func TestRoomForLocalVolumesIsReserved(t *testing.T) {
+	objects := []runtime.Object{class("local", api.LocalProvisioner, storagev1.VolumeBindingWaitForFirstConsumer)}
+	for i := range 20 {
+		objects = append(objects, claim(fmt.Sprint("c", i), "local", func(c *corev1.PersistentVolumeClaim) { c.UID = types.UID(fmt.Sprint(i)) }))
+	}
+	p, node, placed := newPlugin(t, objects...), opinions.Node("a", ""), 0
+	opinions.Expect(t, opinions.Filter(t, p, using("c0"), node), "!node(s) did not have enough free storage")
+	node.Node.Annotations = map[string]string{api.LocalRoom: "10Gi"}
+	var last framework.Opinion
+	for i := range 20 {
+		opinion := prepared(t, p, using(fmt.Sprint("c", i)), node)
+		if opinion.Filter(node) != nil {
+			continue
+		}
+		if status := opinion.Reserve(node); status != nil {
+			t.Fatalf("a node that passed the filter: %s", status)
+		}
+		placed, last = placed+1, opinion
+	}
+	if placed != 10 {
+		t.Errorf("%d of 20 found one of 10 places", placed)
+	}
+	last.Unreserve()
+	opinions.Expect(t, opinions.Filter(t, p, using("c19"), node), "ok")
+	opinions.Expect(t, opinions.Filter(t, p, using("c18", "c19"), node), "!node(s) did not have enough free storage")
 }
 
 func prepared(t *testing.T, p *Plugin, pod *corev1.Pod, node *snapshot.Node) framework.Opinion {

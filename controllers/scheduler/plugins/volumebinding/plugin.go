@@ -7,12 +7,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	storagelisters "k8s.io/client-go/listers/storage/v1"
 	"k8s.io/component-helpers/storage/volume"
 
+	api "github.com/coracle-k8s/coracle/apis/volume"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/framework"
 	"github.com/coracle-k8s/coracle/controllers/scheduler/snapshot"
 	"github.com/coracle-k8s/coracle/controllers/volume/matching"
@@ -21,6 +23,7 @@ import (
 var (
 	nodeConflict = framework.Reject(framework.Unresolvable, "node(s) didn't match PersistentVolume's node affinity")
 	noneFound    = framework.Reject(framework.Unresolvable, "node(s) didn't find available persistent volumes to bind")
+	noRoom       = framework.Reject(framework.Unresolvable, "node(s) did not have enough free storage")
 	volumeGone   = framework.Reject(framework.Unresolvable, "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)")
 )
 
@@ -34,6 +37,8 @@ type Plugin struct {
 	mu sync.Mutex
 	// taken are the volumes that were chosen for a claim and do not say so yet, by name.
 	taken map[string]*corev1.PersistentVolume
+	// making are the local volumes that nodes were chosen for, by the claim's UID, until they are there.
+	making map[types.UID]promised
 }
 
 // New returns a plugin that writes its choices by the client.
@@ -45,6 +50,7 @@ func New(factory informers.SharedInformerFactory, client kubernetes.Interface) *
 		volumes: v1.PersistentVolumes().Lister(),
 		classes: factory.Storage().V1().StorageClasses().Lister(),
 		taken:   map[string]*corev1.PersistentVolume{},
+		making:  map[types.UID]promised{},
 	}
 }
 
@@ -74,16 +80,20 @@ func (p *Plugin) Prepare(pod *snapshot.Pod, _ *snapshot.Snapshot) (framework.Opi
 	if status != nil {
 		return framework.Opinion{}, status
 	}
+	use, status := p.use(w.waiting)
+	if status != nil {
+		return framework.Opinion{}, status
+	}
 	opinion := framework.Opinion{Filter: func(node *snapshot.Node) *framework.Status {
 		if status := p.reach(w.bound, node.Node); status != nil {
 			return status
 		}
-		_, status := p.match(waiting, node.Node)
+		_, status := p.match(waiting, use, node.Node)
 		return status
 	}}
 	if len(waiting) > 0 {
-		r := &reservation{plugin: p, waiting: waiting}
-		opinion.Score = func(feasible []*snapshot.Node) []int64 { return p.rate(waiting, feasible) }
+		r := &reservation{plugin: p, waiting: waiting, use: use}
+		opinion.Score = func(feasible []*snapshot.Node) []int64 { return p.rate(waiting, use, feasible) }
 		opinion.Reserve, opinion.Unreserve, opinion.BeforeBinding = r.reserve, r.unreserve, r.write
 	}
 	return opinion, nil
@@ -127,14 +137,15 @@ func (p *Plugin) reach(claims []*corev1.PersistentVolumeClaim, node *corev1.Node
 type choice struct {
 	claim  *corev1.PersistentVolumeClaim
 	volume *corev1.PersistentVolume
+	local  bool // one that is to be made in a directory of the node
 }
 
 // match chooses for every waiting claim, as if the pod went to the node.
-func (p *Plugin) match(waiting []*matching.Candidates, node *corev1.Node) ([]choice, *framework.Status) {
+func (p *Plugin) match(waiting []*matching.Candidates, use *matching.Use, node *corev1.Node) ([]choice, *framework.Status) {
 	if len(waiting) == 0 {
 		return nil, nil
 	}
-	excluded := p.takenVolumes()
+	excluded, promises := p.takenVolumes(), p.promises(use)
 	choices := make([]choice, 0, len(waiting))
 	for _, candidates := range waiting {
 		claim := candidates.Claim()
@@ -149,11 +160,10 @@ func (p *Plugin) match(waiting []*matching.Candidates, node *corev1.Node) ([]cho
 		default:
 			return nil, noneFound
 		}
-		if c.volume == nil && !p.canMake(claim, node) {
-			return nil, noneFound
-		}
 		if c.volume != nil {
 			excluded[c.volume.Name] = c.volume
+		} else if status := p.make(&c, promises, node); status != nil {
+			return nil, status
 		}
 		choices = append(choices, c)
 	}
@@ -175,13 +185,21 @@ func (p *Plugin) takenVolumes() map[string]*corev1.PersistentVolume {
 	return taken
 }
 
-// canMake says whether the claim's class can make a volume for the node.
-func (p *Plugin) canMake(claim *corev1.PersistentVolumeClaim, node *corev1.Node) bool {
-	class, err := p.classes.Get(volume.GetPersistentVolumeClaimClass(claim))
-	if err != nil || class.Provisioner == "" || class.Provisioner == volume.NotSupportedProvisioner {
-		return false
+// make has a volume made by the claim's class for the node, if it can be.
+func (p *Plugin) make(c *choice, promises *matching.Use, node *corev1.Node) *framework.Status {
+	class, err := p.classes.Get(volume.GetPersistentVolumeClaimClass(c.claim))
+	if err != nil || class.Provisioner == "" || class.Provisioner == volume.NotSupportedProvisioner || !allowed(class, node) {
+		return noneFound
 	}
-	return allowed(class, node)
+	if class.Provisioner != api.LocalProvisioner {
+		return nil
+	}
+	if promises.NoRoom(c.claim, node) != nil {
+		return noRoom
+	}
+	promises.Add(c.claim, node.Name)
+	c.local = true
+	return nil
 }
 
 // allowed says whether a node is in one of a class's topologies; none means everywhere.

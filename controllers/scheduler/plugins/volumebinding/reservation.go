@@ -27,11 +27,12 @@ var errGivenUp = errors.New("no volume was made for the node")
 type reservation struct {
 	plugin  *Plugin
 	waiting []*matching.Candidates
+	use     *matching.Use
 	choices []choice
 }
 
 func (r *reservation) reserve(node *snapshot.Node) *framework.Status {
-	choices, status := r.plugin.match(r.waiting, node.Node)
+	choices, status := r.plugin.match(r.waiting, r.use, node.Node)
 	if status != nil {
 		return status
 	}
@@ -41,6 +42,7 @@ func (r *reservation) reserve(node *snapshot.Node) *framework.Status {
 		if c.volume != nil {
 			r.plugin.taken[c.volume.Name] = c.volume
 		}
+		r.plugin.promise(c, node.Name)
 	}
 	r.choices = choices
 	return nil
@@ -53,6 +55,7 @@ func (r *reservation) unreserve() {
 		if c.volume != nil {
 			delete(r.plugin.taken, c.volume.Name)
 		}
+		r.plugin.withdraw(c)
 	}
 	r.choices = nil
 }

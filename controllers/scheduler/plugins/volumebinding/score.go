@@ -15,10 +15,10 @@ type use struct{ requested, capacity int64 }
 
 // rate prefers nodes where what is asked for leaves most of the chosen volumes free, as upstream's default does. Volumes that are yet
 // to be made do not count.
-func (p *Plugin) rate(waiting []*matching.Candidates, feasible []*snapshot.Node) []int64 {
+func (p *Plugin) rate(waiting []*matching.Candidates, use *matching.Use, feasible []*snapshot.Node) []int64 {
 	scores := make([]int64, len(feasible))
 	for i, node := range feasible {
-		if choices, status := p.match(waiting, node.Node); status == nil {
+		if choices, status := p.match(waiting, use, node.Node); status == nil {
 			scores[i] = score(choices)
 		}
 	}
