@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/coracle-k8s/coracle/kubelet/disk"
+	"github.com/coracle-k8s/coracle/kubelet/localvolumes"
 	"github.com/coracle-k8s/coracle/kubelet/runtime"
 	"github.com/coracle-k8s/coracle/kubelet/server"
 )
@@ -34,6 +35,8 @@ func (s *storage) of(ctx context.Context, pods []*corev1.Pod) map[types.UID]serv
 	for _, pod := range pods {
 		for i := range pod.Spec.Volumes {
 			if dir := s.volumes.Dir(pod.UID, &pod.Spec.Volumes[i]); dir != "" {
+				dirs = append(dirs, dir)
+			} else if dir := s.volumes.Local(pod.UID, pod.Spec.Volumes[i].Name); localvolumes.Has(dir) {
 				dirs = append(dirs, dir)
 			}
 		}
@@ -90,8 +93,8 @@ func (s *storage) findLayers(ctx context.Context, pods []*corev1.Pod) map[types.
 	return out
 }
 
-// volume is what a volume holds: one that is made here what is known of its directory, a local PersistentVolume all that is on its file
-// system. Of others nothing is known, nor of one whose file system does not answer.
+// volume is what a volume holds: one that is made here what is known of its directory, as one of class local, another local
+// PersistentVolume all that is on its file system. Of others nothing is known, nor of one whose file system does not answer.
 func (s *storage) volume(ctx context.Context, pod types.UID, v *corev1.Volume, known map[string]disk.Usage) (server.Volume, bool) {
 	if dir := s.volumes.Dir(pod, v); dir != "" {
 		used, ok := known[dir]
@@ -103,8 +106,19 @@ func (s *storage) volume(ctx context.Context, pod types.UID, v *corev1.Volume, k
 		return server.Volume{}, false
 	}
 	space, err := s.spaces.Of(ctx, dir)
+	if size, is := localvolumes.Size(dir); is && err == nil {
+		used, ok := known[dir]
+		return server.Volume{Usage: used, Space: partOf(space, size, used)}, ok
+	}
 	used := disk.Usage{Bytes: space.Used, Inodes: space.InodesUsed, At: space.At}
 	return server.Volume{Usage: used, Space: space}, err == nil
+}
+
+// partOf is the space of a volume that is to have a size, of a file system that others share.
+func partOf(s disk.Space, size int64, used disk.Usage) disk.Space {
+	s.Available = max(0, min(s.Available, size-used.Bytes))
+	s.Bytes, s.Used, s.InodesUsed = size, used.Bytes, used.Inodes
+	return s
 }
 
 // logUsage is what the logs of a Pod's containers hold, by container. There are few files of each, so that they are always measured.
