@@ -40,53 +40,51 @@ func ofMemory(name, help string, of func(*Figures) *int64) gauge {
 	})
 }
 
-const ofPriority = "Label 'priority_bucket' classifies the pod priority (system-critical: >=2000000000, high: 100000..1999999999, medium: 1..99999, normal: 0/default, low: -999..-1, very-low: <=-1000, unknown: nil pod). Label 'reason' describes the state (deferred, infeasible)."
+const ofPriority = "priority_bucket: system-critical from 2000000000 on, high from 100000, medium from 1, normal 0, low from -999, very-low below."
 
-const ofTTL = "The value is in seconds until certificate expiry (negative if already expired). "
+const ofTTL = ": negative when it has expired, +Inf where there is none."
 
-// gauges have upstream's words.
+// gauges have upstream's names and labels.
 var gauges = []gauge{
-	newGauge("kubelet_running_pods", "Number of pods that have a running pod sandbox", nil, number(func(f *Figures) int { return f.RunningPods })),
-	newGauge("kubelet_running_containers", "Number of containers currently running", []string{"container_state"}, func(f *Figures, emit emit) {
+	newGauge("kubelet_running_pods", "Pods whose sandbox is ready.", nil, number(func(f *Figures) int { return f.RunningPods })),
+	newGauge("kubelet_running_containers", "Containers that the runtime knows, by state.", []string{"container_state"}, func(f *Figures, emit emit) {
 		for state, n := range f.Containers {
 			emit(float64(n), state)
 		}
 	}),
-	newGauge("kubelet_desired_pods", "The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.",
+	newGauge("kubelet_desired_pods", "Pods that are bound to this node; static is empty, as all come from the API.",
 		[]string{"static"}, notStatic(func(f *Figures) int { return f.Desired })),
-	newGauge("kubelet_active_pods", "The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.",
+	newGauge("kubelet_active_pods", "Pods of this node that have not ended: those whose requests count when another one comes.",
 		[]string{"static"}, notStatic(func(f *Figures) int { return f.Active })),
-	newGauge("kubelet_mirror_pods", "The number of mirror pods the kubelet will try to create (one per admitted static pod)", nil, number(func(*Figures) int { return 0 })),
-	newGauge("kubelet_managed_ephemeral_containers", "Current number of ephemeral containers in pods managed by this kubelet.", nil, number(func(f *Figures) int { return f.Ephemeral })),
-	newGauge("kubelet_pod_pending_resizes", "Number of pending resizes for pods. "+ofPriority, []string{"reason", "priority_bucket"}, func(f *Figures, emit emit) {
+	newGauge("kubelet_mirror_pods", "Static Pods with a mirror in the API; none, as there are no static Pods.", nil, number(func(*Figures) int { return 0 })),
+	newGauge("kubelet_managed_ephemeral_containers", "Ephemeral containers in the Pods of this node.", nil, number(func(f *Figures) int { return f.Ephemeral })),
+	newGauge("kubelet_pod_pending_resizes", "Resizes of Pods that wait. "+ofPriority, []string{"reason", "priority_bucket"}, func(f *Figures, emit emit) {
 		for kind, n := range f.PendingResizes {
 			emit(float64(n), kind.Reason, kind.Priority)
 		}
 	}),
-	newGauge("kubelet_pod_in_progress_resizes", "Number of in-progress resizes for pods.", nil, number(func(f *Figures) int { return f.RunningResizes })),
-	newGauge("kubelet_cgroup_version", "cgroup version on the hosts.", nil, number(func(f *Figures) int { return f.CgroupVersion })),
-	ofVolume("kubelet_volume_stats_capacity_bytes", "Capacity in bytes of the volume", func(v *Volume) int64 { return v.Bytes }),
-	ofVolume("kubelet_volume_stats_available_bytes", "Number of available bytes in the volume", func(v *Volume) int64 { return v.Available }),
-	ofVolume("kubelet_volume_stats_used_bytes", "Number of used bytes in the volume", func(v *Volume) int64 { return v.Used }),
-	ofVolume("kubelet_volume_stats_inodes", "Maximum number of inodes in the volume", func(v *Volume) int64 { return v.Inodes }),
-	ofVolume("kubelet_volume_stats_inodes_free", "Number of free inodes in the volume", func(v *Volume) int64 { return v.InodesFree }),
-	ofVolume("kubelet_volume_stats_inodes_used", "Number of used inodes in the volume", func(v *Volume) int64 { return v.InodesUsed }),
-	newGauge("kubelet_container_log_filesystem_used_bytes", "Bytes used by the container's logs on the filesystem.", []string{"uid", "namespace", "pod", "container"}, func(f *Figures, emit emit) {
+	newGauge("kubelet_pod_in_progress_resizes", "Resizes of Pods that were accepted and are under way.", nil, number(func(f *Figures) int { return f.RunningResizes })),
+	newGauge("kubelet_cgroup_version", "Version of the control groups of this machine: 1 or 2.", nil, number(func(f *Figures) int { return f.CgroupVersion })),
+	ofVolume("kubelet_volume_stats_capacity_bytes", "Size of a claim's volume.", func(v *Volume) int64 { return v.Bytes }),
+	ofVolume("kubelet_volume_stats_available_bytes", "What can still be written to a claim's volume.", func(v *Volume) int64 { return v.Available }),
+	ofVolume("kubelet_volume_stats_used_bytes", "What a claim's volume holds.", func(v *Volume) int64 { return v.Used }),
+	ofVolume("kubelet_volume_stats_inodes", "Inodes that a claim's volume can have.", func(v *Volume) int64 { return v.Inodes }),
+	ofVolume("kubelet_volume_stats_inodes_free", "Inodes that are left on a claim's volume.", func(v *Volume) int64 { return v.InodesFree }),
+	ofVolume("kubelet_volume_stats_inodes_used", "Inodes in use on a claim's volume.", func(v *Volume) int64 { return v.InodesUsed }),
+	newGauge("kubelet_container_log_filesystem_used_bytes", "What the logs of a container take on disk, rotated ones among them.", []string{"uid", "namespace", "pod", "container"}, func(f *Figures, emit emit) {
 		for _, l := range f.Logs {
 			emit(float64(l.Bytes), l.UID, l.Namespace, l.Pod, l.Container)
 		}
 	}),
-	newGauge("kubelet_podcertificate_states", "Gauge vector reporting the number of pod certificate projected volume sources, faceted by signer_name and state.", []string{"signer_name", "state"}, func(f *Figures, emit emit) {
+	newGauge("kubelet_podcertificate_states", "Certificates in projected volumes of Pods, by signer and state.", []string{"signer_name", "state"}, func(f *Figures, emit emit) {
 		for kind, n := range f.PodCertificates {
 			emit(float64(n), kind.Signer, kind.State)
 		}
 	}),
-	newGauge("kubelet_certificate_manager_server_ttl_seconds", "Gauge of the shortest TTL (time-to-live) of the Kubelet's serving certificate. "+ofTTL+
-		"If serving certificate is invalid or unused, the value will be +INF.", nil, func(f *Figures, emit emit) { emit(f.ServerTTL) }),
-	newGauge("kubelet_certificate_manager_client_ttl_seconds", "Gauge of the TTL (time-to-live) of the Kubelet's client certificate. "+ofTTL+
-		"If client certificate is invalid or unused, the value will be +INF.", nil, func(f *Figures, emit emit) { emit(f.ClientTTL) }),
-	ofMemory("kubelet_memory_qos_node_memory_min_bytes", "Total cgroup v2 memory.min in bytes for Guaranteed pods. This memory is hard-reserved and never reclaimed by the kernel.",
+	newGauge("kubelet_certificate_manager_server_ttl_seconds", "How long the serving certificate is valid still"+ofTTL, nil, func(f *Figures, emit emit) { emit(f.ServerTTL) }),
+	newGauge("kubelet_certificate_manager_client_ttl_seconds", "How long the client certificate is valid still"+ofTTL, nil, func(f *Figures, emit emit) { emit(f.ClientTTL) }),
+	ofMemory("kubelet_memory_qos_node_memory_min_bytes", "Sum of memory.min of all Guaranteed Pods, which the kernel never takes back (cgroup v2).",
 		func(f *Figures) *int64 { return f.ProtectedMemory }),
-	ofMemory("kubelet_memory_qos_node_memory_low_bytes", "Total cgroup v2 memory.low in bytes for Burstable pods. This memory is soft-reserved and may be reclaimed under extreme pressure.",
+	ofMemory("kubelet_memory_qos_node_memory_low_bytes", "Sum of memory.low of all Burstable Pods, which the kernel takes back last (cgroup v2).",
 		func(f *Figures) *int64 { return f.PreferredMemory }),
 }

@@ -30,7 +30,7 @@ func New(nodeName string) *Metrics {
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsAll)),
 	)
 	m.pods, m.runtime, m.http, m.images, m.node, m.podsAPI = m.newPods(), m.newOperations(), m.newRequests(), m.newImages(), m.newNode(), m.newPodsAPI()
-	m.gauge("kubelet_node_name", "The node's name. The count is always 1.", "node").WithLabelValues(nodeName).Set(1)
+	m.gauge("kubelet_node_name", "1, labelled with the name of this node.", "node").WithLabelValues(nodeName).Set(1)
 	return m
 }
 

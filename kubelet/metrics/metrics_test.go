@@ -152,13 +152,13 @@ func TestOperations(t *testing.T) {
 	if _, err := service.Version(t.Context(), "v1"); err != nil {
 		t.Error(err)
 	}
-	const want = `# HELP kubelet_run_podsandbox_errors_total [ALPHA] Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.
+	const want = `# HELP kubelet_run_podsandbox_errors_total [ALPHA] Sandboxes that the runtime could not start, by its handler.
 # TYPE kubelet_run_podsandbox_errors_total counter
 kubelet_run_podsandbox_errors_total{runtime_handler="kata"} 1
-# HELP kubelet_runtime_operations_errors_total [ALPHA] Cumulative number of runtime operation errors by operation type.
+# HELP kubelet_runtime_operations_errors_total [ALPHA] Calls of the runtime that failed, by operation.
 # TYPE kubelet_runtime_operations_errors_total counter
 kubelet_runtime_operations_errors_total{operation_type="run_podsandbox"} 1
-# HELP kubelet_runtime_operations_total [ALPHA] Cumulative number of runtime operations by operation type.
+# HELP kubelet_runtime_operations_total [ALPHA] Calls of the runtime, by operation.
 # TYPE kubelet_runtime_operations_total counter
 kubelet_runtime_operations_total{operation_type="run_podsandbox"} 1
 kubelet_runtime_operations_total{operation_type="version"} 1

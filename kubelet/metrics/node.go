@@ -14,8 +14,8 @@ type node struct {
 
 func (m *Metrics) newNode() node {
 	return node{
-		evictions: m.counter("kubelet_evictions", "Cumulative number of pod evictions by eviction signal", "eviction_signal"),
-		groups:    m.histogram("kubelet_cgroup_manager_duration_seconds", "Duration in seconds for cgroup manager operations. Broken down by method.", metrics.DefBuckets, "operation_type"),
+		evictions: m.counter("kubelet_evictions", "Pods that were evicted, by the signal that fell below its threshold.", "eviction_signal"),
+		groups:    m.histogram("kubelet_cgroup_manager_duration_seconds", "Time that a change of control groups took, by what was done.", metrics.DefBuckets, "operation_type"),
 	}
 }
 
@@ -42,12 +42,12 @@ type images struct {
 
 func (m *Metrics) newImages() images {
 	return images{
-		pulls: m.histogram("kubelet_image_pull_duration_seconds", "Duration in seconds to pull an image.",
+		pulls: m.histogram("kubelet_image_pull_duration_seconds", "Time that a pull took, waiting for its turn included, by size of the image.",
 			[]float64{1, 5, 10, 20, 30, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600}, "image_size_in_bytes"),
-		collected:    m.counter("kubelet_image_garbage_collected_total", "Total number of images garbage collected by the kubelet, whether through disk usage or image age.", "reason"),
-		requested:    m.count("kubelet_image_volume_requested_total", "Number of requested image volumes."),
-		mounted:      m.count("kubelet_image_volume_mounted_succeed_total", "Number of successful image volume mounts."),
-		mountsFailed: m.count("kubelet_image_volume_mounted_errors_total", "Number of failed image volume mounts."),
+		collected:    m.counter("kubelet_image_garbage_collected_total", "Images that were removed because nothing used them, by reason.", "reason"),
+		requested:    m.count("kubelet_image_volume_requested_total", "Image volumes that Pods asked for."),
+		mounted:      m.count("kubelet_image_volume_mounted_succeed_total", "Image volumes that were mounted."),
+		mountsFailed: m.count("kubelet_image_volume_mounted_errors_total", "Image volumes that could not be mounted."),
 	}
 }
 

@@ -18,17 +18,17 @@ type podsAPI struct {
 func (m *Metrics) newPodsAPI() podsAPI {
 	byCode := []string{"server_api_version", "status_code"}
 	p := podsAPI{
-		dropped:          m.count("kubelet_pod_watch_events_dropped_total", "Cumulative number of pod watch events dropped."),
-		total:            m.counter("kubelet_pod_requests_total", "Cumulative number of requests to the PodsAPI endpoint. Broken down by server api version and status code.", byCode...),
-		list:             m.counter("kubelet_pod_requests_list_total", "Number of requests to the PodsAPI List endpoint. Broken down by server api version and status code.", byCode...),
-		get:              m.counter("kubelet_pod_requests_get_total", "Number of requests to the PodsAPI Get endpoint. Broken down by server api version and status code.", byCode...),
-		watch:            m.counter("kubelet_pod_requests_watch_total", "Number of requests to the PodsAPI Watch endpoint. Broken down by server api version and status code.", byCode...),
-		resources:        m.counter("kubelet_pod_resources_endpoint_requests_total", "Cumulative number of requests to the PodResource endpoint. Broken down by server api version.", "server_api_version"),
+		dropped:          m.count("kubelet_pod_watch_events_dropped_total", "Events that watchers of the Pods API did not get, as they were too slow."),
+		total:            m.counter("kubelet_pod_requests_total", "Requests to the Pods API, by version and code.", byCode...),
+		list:             m.counter("kubelet_pod_requests_list_total", "Lists asked of the Pods API, by version and code.", byCode...),
+		get:              m.counter("kubelet_pod_requests_get_total", "Single Pods asked of the Pods API, by version and code.", byCode...),
+		watch:            m.counter("kubelet_pod_requests_watch_total", "Watches asked of the Pods API, by version and code.", byCode...),
+		resources:        m.counter("kubelet_pod_resources_endpoint_requests_total", "Requests to the Pod Resources API, by version.", "server_api_version"),
 		resourceRequests: map[string]*metrics.CounterVec{}, resourceErrors: map[string]*metrics.CounterVec{},
 	}
 	for method, name := range map[string]string{"List": "list", "GetAllocatableResources": "get_allocatable", "Get": "get"} {
-		p.resourceRequests[method] = m.counter("kubelet_pod_resources_endpoint_requests_"+name, "Number of requests to the PodResource "+method+"() endpoint. Broken down by server api version.", "server_api_version")
-		p.resourceErrors[method] = m.counter("kubelet_pod_resources_endpoint_errors_"+name, "Number of requests to the PodResource "+method+" endpoint which returned error. Broken down by server api version.", "server_api_version")
+		p.resourceRequests[method] = m.counter("kubelet_pod_resources_endpoint_requests_"+name, "Calls of the Pod Resources API's "+method+", by version.", "server_api_version")
+		p.resourceErrors[method] = m.counter("kubelet_pod_resources_endpoint_errors_"+name, "Calls of the Pod Resources API's "+method+" that failed, by version.", "server_api_version")
 	}
 	return p
 }

@@ -18,9 +18,9 @@ type requests struct {
 func (m *Metrics) newRequests() requests {
 	labels := []string{"method", "path", "server_type", "long_running"}
 	return requests{
-		total:    m.counter("kubelet_http_requests_total", "Number of the http requests received since the server started", labels...),
-		duration: m.histogram("kubelet_http_requests_duration_seconds", "Duration in seconds to serve http requests", metrics.DefBuckets, labels...),
-		inflight: m.gauge("kubelet_http_inflight_requests", "Number of the inflight http requests", labels...),
+		total:    m.counter("kubelet_http_requests_total", "Requests to the kubelet's port, by what was asked.", labels...),
+		duration: m.histogram("kubelet_http_requests_duration_seconds", "Time that answers at the kubelet's port took.", metrics.DefBuckets, labels...),
+		inflight: m.gauge("kubelet_http_inflight_requests", "Requests to the kubelet's port that are being answered.", labels...),
 	}
 }
 

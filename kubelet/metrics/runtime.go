@@ -17,11 +17,11 @@ type operations struct {
 
 func (m *Metrics) newOperations() operations {
 	return operations{
-		total:           m.counter("kubelet_runtime_operations_total", "Cumulative number of runtime operations by operation type.", "operation_type"),
-		errors:          m.counter("kubelet_runtime_operations_errors_total", "Cumulative number of runtime operation errors by operation type.", "operation_type"),
-		duration:        m.histogram("kubelet_runtime_operations_duration_seconds", "Duration in seconds of runtime operations. Broken down by operation type.", metrics.ExponentialBuckets(.005, 2.5, 14), "operation_type"),
-		sandboxErrors:   m.counter("kubelet_run_podsandbox_errors_total", "Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.", "runtime_handler"),
-		sandboxDuration: m.histogram("kubelet_run_podsandbox_duration_seconds", "Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.", metrics.DefBuckets, "runtime_handler"),
+		total:           m.counter("kubelet_runtime_operations_total", "Calls of the runtime, by operation.", "operation_type"),
+		errors:          m.counter("kubelet_runtime_operations_errors_total", "Calls of the runtime that failed, by operation.", "operation_type"),
+		duration:        m.histogram("kubelet_runtime_operations_duration_seconds", "Time that calls of the runtime took, by operation.", metrics.ExponentialBuckets(.005, 2.5, 14), "operation_type"),
+		sandboxErrors:   m.counter("kubelet_run_podsandbox_errors_total", "Sandboxes that the runtime could not start, by its handler.", "runtime_handler"),
+		sandboxDuration: m.histogram("kubelet_run_podsandbox_duration_seconds", "Time that starting a sandbox took, by the runtime's handler.", metrics.DefBuckets, "runtime_handler"),
 	}
 }
 

@@ -196,7 +196,7 @@ func TestPodsOverASocket(t *testing.T) {
 	if _, err := resources.GetAllocatableResources(t.Context(), &resourcesv1.AllocatableResourcesRequest{}); err != nil {
 		t.Error(err)
 	}
-	const want = `# HELP kubelet_pod_requests_get_total [ALPHA] Number of requests to the PodsAPI Get endpoint. Broken down by server api version and status code.
+	const want = `# HELP kubelet_pod_requests_get_total [ALPHA] Single Pods asked of the Pods API, by version and code.
 # TYPE kubelet_pod_requests_get_total counter
 kubelet_pod_requests_get_total{server_api_version="v1alpha1",status_code="NotFound"} 1
 kubelet_pod_requests_get_total{server_api_version="v1alpha1",status_code="OK"} 1

@@ -109,7 +109,7 @@ func TestTerminationsAreCountedOnce(t *testing.T) {
 	reported := p.DeepCopy()
 	reported.UID, reported.Status = "v", ended(139)
 	w.Set(reported, ended(139))
-	const want = `# HELP kubelet_terminated_containers_total [ALPHA] Cumulative number of container terminations.
+	const want = `# HELP kubelet_terminated_containers_total [ALPHA] Containers that ended, by type, exit code and reason.
 # TYPE kubelet_terminated_containers_total counter
 kubelet_terminated_containers_total{container_type="container",exit_code="139",reason="Error"} 2
 `
