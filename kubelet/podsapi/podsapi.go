@@ -105,7 +105,7 @@ func (c Config) serve(ctx context.Context, path string, register func(*grpc.Serv
 		}),
 	)
 	register(server)
-	stop := context.AfterFunc(ctx, server.Stop)
+	stop := context.AfterFunc(ctx, func() { guard.Insist("ending a socket of pods", server.Stop) })
 	defer stop()
 	defer server.Stop()
 	return server.Serve(listener)
