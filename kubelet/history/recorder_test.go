@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +19,20 @@ import (
 
 // machine uses half a processor, and so does its Pod.
 type machine struct {
+	mu       sync.Mutex
 	readings []time.Time
 }
 
+// read is when it was read.
+func (m *machine) read() []time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.readings)
+}
+
 func (m *machine) use() (meter.Use, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.readings = append(m.readings, time.Now())
 	return meter.Use{CPU: time.Duration(time.Now().UnixNano()) / 2, Memory: 7}, nil
 }
@@ -60,10 +71,10 @@ func TestItIsMeasuredAtWholeMinutes(t *testing.T) {
 		r := run(t, m)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if len(m.readings) != 11 {
-			t.Errorf("it was measured %d times in ten minutes, want the first and 10", len(m.readings))
+		if len(m.read()) != 11 {
+			t.Errorf("it was measured %d times in ten minutes, want the first and 10", len(m.read()))
 		}
-		for _, at := range m.readings[1:] {
+		for _, at := range m.read()[1:] {
 			if at.Second() != 0 {
 				t.Errorf("it was measured at %s", at)
 			}
@@ -77,7 +88,7 @@ func TestItIsMeasuredAtWholeMinutes(t *testing.T) {
 
 func TestWhoFollowsIsToldMoreOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &machine{}
+		m, first := &machine{}, time.Now()
 		r := run(t, m)
 		time.Sleep(2*time.Minute + 35*time.Second)
 		ctx, leave := context.WithCancel(t.Context())
@@ -86,7 +97,7 @@ func TestWhoFollowsIsToldMoreOften(t *testing.T) {
 		ended := make(chan error)
 		go func() {
 			ended <- r.Follow(ctx, "u", func(h *History) error {
-				told, at = append(told, h.show()), append(at, int(time.Since(m.readings[0]).Seconds()))
+				told, at = append(told, h.show()), append(at, int(time.Since(first).Seconds()))
 				return nil
 			})
 		}()
@@ -106,10 +117,11 @@ func TestWhoFollowsIsToldMoreOften(t *testing.T) {
 		if got := r.Hour("").show(); got != "- 500/7 500/7 500/7 500/7; p - 500/5 500/5 500/5 500/5" {
 			t.Errorf("what was measured between minutes is kept: %s", got)
 		}
-		measured := len(m.readings)
+		synctest.Wait()
+		measured := len(m.read())
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		if more := len(m.readings) - measured; more != 3 {
+		if more := len(m.read()) - measured; more != 3 {
 			t.Errorf("it was measured %d times in 3 minutes after who followed had left", more)
 		}
 	})
@@ -127,11 +139,11 @@ func TestWhoComesAndGoesHasLittleMeasured(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if len(m.readings) > 9 {
-			t.Errorf("it was measured %d times in a minute", len(m.readings))
+		if len(m.read()) > 9 {
+			t.Errorf("it was measured %d times in a minute", len(m.read()))
 		}
-		for i := 1; i < len(m.readings); i++ {
-			if apart := m.readings[i].Sub(m.readings[i-1]); apart < least {
+		for i := 1; i < len(m.read()); i++ {
+			if apart := m.read()[i].Sub(m.read()[i-1]); apart < least {
 				t.Errorf("two readings are %s apart", apart)
 			}
 		}
