@@ -21,6 +21,7 @@ test("Pods come, change and go while one looks", async ({ page, view, api }) => 
 
 test("a server that restarts is found again, and until then the page says that it is not live", async ({ page, view, api }) => {
   await show(page, "#/pods?ns=shop");
+  await expect(row(page, "cart-").first()).toBeVisible(); // until then it is another page that is live
   await expect(page.locator("nav .live")).toHaveText("Live");
   const old = Number(process.env.VIEW_RESTARTED ?? process.env.VIEW_PID);
   process.kill(old, "SIGTERM");
