@@ -1,25 +1,18 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -63,35 +56,6 @@ func (b *bench) api(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// load is how something went: a rate with the CPU time for each, or a memory.
-type load struct {
-	figure string
-	rate   float64 // a second
-	cpu    time.Duration
-	p99    time.Duration
-	rss    int64
-	count  int
-}
-
-func (l load) String() string {
-	if l.count > 0 {
-		return fmt.Sprint(l.count)
-	}
-	if l.rss > 0 {
-		return fmt.Sprintf("%d MB RSS", l.rss>>20)
-	}
-	return fmt.Sprintf("%.0f/s, p99 %s, %s CPU each", l.rate, l.p99.Round(100*time.Microsecond), l.cpu.Round(10*time.Microsecond))
-}
-
-// medianLoad is the one with the median rate, or memory.
-func medianLoad(all []load) string {
-	if len(all) == 0 {
-		return "-"
-	}
-	slices.SortFunc(all, func(a, b load) int { return int(a.rate - b.rate + float64(a.rss-b.rss+int64(a.count-b.count))) })
-	return all[len(all)/2].String()
 }
 
 func (b *bench) apiRound(ctx context.Context, c contender) (loads []load, err error) {
@@ -244,110 +208,6 @@ func apiConnections(r *running, mediaType string, plain bool) ([]*rest.RESTClien
 		clients = append(clients, client)
 	}
 	return clients, nil
-}
-
-// watched counts what watchers are told.
-type watched struct {
-	watchers [apiWatchers]struct {
-		added atomic.Int64
-		ended atomic.Bool
-	}
-}
-
-// watchAll starts watches, which end with the context.
-func watchAll(ctx context.Context, ask func(verb string, i int) *rest.Request, mediaType string) (*watched, error) {
-	var w watched
-	for i := range w.watchers {
-		stream, err := ask("GET", i).SetHeader("Accept", mediaType+";stream=watch").Param("watch", "true").Param("resourceVersion", "0").Stream(ctx)
-		if err != nil {
-			return nil, err
-		}
-		go func() {
-			defer stream.Close()
-			_ = countAdded(stream, &w.watchers[i].added, mediaType == runtime.ContentTypeProtobuf)
-			w.watchers[i].ended.Store(true)
-		}()
-	}
-	return &w, nil
-}
-
-// all waits until each has been told of all objects. A server ends watches whose clients, or itself, do not keep up: they would
-// begin again from where they were; here they are counted.
-func (w *watched) all() (ended int, err error) {
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		missing := 0
-		ended = 0
-		for i := range w.watchers {
-			if w.watchers[i].added.Load() >= apiObjects {
-				continue
-			}
-			if missing++; w.watchers[i].ended.Load() {
-				ended++
-			}
-		}
-		if missing == ended {
-			return ended, nil
-		}
-		if time.Since(began) > patience {
-			return ended, fmt.Errorf("%d watchers wait for objects", missing-ended)
-		}
-	}
-}
-
-// countAdded counts the events ADDED in a stream until it ends, without decoding more than their types: lines of JSON, or frames that begin
-// with their length in 4 bytes.
-func countAdded(stream io.Reader, added *atomic.Int64, frames bool) error {
-	r := bufio.NewReaderSize(stream, 64<<10)
-	event := make([]byte, 0, 64<<10)
-	for {
-		var err error
-		if frames {
-			var length [4]byte
-			if _, err = io.ReadFull(r, length[:]); err != nil {
-				return err
-			}
-			event = slices.Grow(event[:0], int(binary.BigEndian.Uint32(length[:])))[:binary.BigEndian.Uint32(length[:])]
-			_, err = io.ReadFull(r, event)
-		} else {
-			event, err = r.ReadSlice('\n')
-		}
-		if err != nil {
-			return err
-		}
-		if bytes.Contains(event[:min(len(event), 32)], []byte(watch.Added)) {
-			added.Add(1)
-		}
-	}
-}
-
-// measureLoad calls f n times, clients at once.
-func measureLoad(pids []int, n, clients int, f func(i int) error) (load, error) {
-	before, err := usageOf(pids)
-	if err != nil {
-		return load{}, err
-	}
-	var next atomic.Int64
-	var failed sync.Once
-	var wrong error
-	took := make([]time.Duration, n)
-	began := time.Now()
-	var all sync.WaitGroup
-	for range clients {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				at := time.Now()
-				if err := f(i); err != nil {
-					failed.Do(func() { wrong = err })
-				}
-				took[i] = time.Since(at)
-			}
-		})
-	}
-	all.Wait()
-	while := time.Since(began)
-	after, err := usageOf(pids)
-	slices.Sort(took)
-	return load{rate: float64(n) / while.Seconds(), cpu: (after.cpu - before.cpu) / time.Duration(n), p99: took[n*99/100]}, errors.Join(wrong, err)
 }
 
 // ownDialer keeps client-go from sharing one connection among clients of one configuration.
